@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+// The dependency graph is the architecture: `Sources/README.md` says what lives on which floor,
+// and `Tests/TidyTests` fails when a target imports upwards.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+func swift(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: [], swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "crescendo",
+  products: [
+    .executable(name: "crescendo", targets: ["crescendo"]),
+    .executable(name: "crescendo-bench", targets: ["crescendo-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // Floor 0: C libraries behind their fences, and values without behaviour.
+    .systemLibrary(
+      name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .target(name: "CCrescendoProto", dependencies: ["CProtobufC"]),
+    .target(name: "CLinux"),
+    .target(name: "CKernels"),
+    swift("Core", []),
+
+    // Floor 1: one subject each.
+    swift("Syscalls", ["CLinux", "Core"]),
+    swift("Crypto", ["COpenSSL", "Core"]),
+    swift("Models", ["Core"]),
+    swift("Signals", ["Core"]),
+    swift("HTTP2", ["CNghttp2", "Core"]),
+    swift("Wire", ["CCrescendoProto", "CProtobufC", "Core"]),
+
+    // Floor 2: threads and the parts that meet in a request.
+    swift("EventLoop", ["Syscalls", "Core"]),
+    swift("Executors", ["Syscalls", "Core"]),
+    swift("Engine", ["Models", "Signals", "CKernels", "Core"]),
+
+    // Floor 3
+    swift("Transport", ["HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
+
+    // Floor 4
+    swift("Server", ["Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Core", logging]),
+    swift("Client", ["HTTP2", "Wire", "Syscalls", "Core"]),
+
+    // Floor 5: the executables.
+    .executableTarget(
+      name: "crescendo",
+      dependencies: [
+        "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals", "Models",
+        "Crypto", "Wire", "Syscalls", "Core", argumentParser, logging,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "crescendo-bench",
+      dependencies: ["Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core"],
+      swiftSettings: strict),
+
+    tests("CoreTests", ["Core"]),
+    tests("SyscallsTests", ["Syscalls", "Core"]),
+    tests("CryptoTests", ["Crypto", "Core"]),
+    tests("ModelsTests", ["Models", "Core"]),
+    tests("SignalsTests", ["Signals", "Syscalls", "Crypto", "Core"]),
+    tests("HTTP2Tests", ["HTTP2", "Core"]),
+    tests("WireTests", ["Wire", "CCrescendoProto", "CProtobufC", "Core"]),
+    tests("EventLoopTests", ["EventLoop", "Syscalls", "Core"]),
+    tests("ExecutorsTests", ["Executors", "Core"]),
+    tests("EngineTests", ["Engine", "Executors", "Models", "Signals", "CKernels", "Syscalls", "Core"]),
+    tests("TransportTests", ["Transport", "HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
+    tests("ClientTests", ["Client", "Core"]),
+    tests("TidyTests", []),
+  ],
+  swiftLanguageModes: [.v6]
+)

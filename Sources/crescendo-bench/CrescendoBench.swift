@@ -1,0 +1,1 @@
+@main struct CrescendoBench { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct Crescendo { static func main() {} }
