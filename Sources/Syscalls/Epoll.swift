@@ -94,7 +94,7 @@ package struct WakeUp: ~Copyable, Sendable {
   }
 
   /// Makes it unreadable again.
-  package func drain() {
+  package static func drain(_ descriptor: Int32) {
     var count: UInt64 = 0
     _ = read(descriptor, &count, 8)
   }
