@@ -17,6 +17,13 @@ int crescendo_pin_current_thread(int core) {
   return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+void crescendo_unpin_current_thread(void) {
+  cpu_set_t set;
+  // The main thread is never pinned: its mask is the process's.
+  if (sched_getaffinity(getpid(), sizeof set, &set) == 0)
+    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
 int crescendo_allowed_cores(int *cores, int capacity) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) != 0) return -1;

@@ -39,10 +39,22 @@ package enum Limits {
 
   /// One read, bytes; one buffer per loop. More in flight costs more per call (caches).
   package static let readBufferBytes = 256 << 10
-  /// Bytes that nghttp2 has emitted and the socket has not taken: reading stops over it.
-  package static let outputHighWaterBytes = 512 << 10
+  /// One write, bytes; one buffer per loop, and one per connection whose socket refused some of it.
+  package static let writeBufferBytes = 256 << 10
+  /// Bytes of incomplete messages that one connection may hold: four of the longest.
+  package static let connectionBufferedBytes = 4 * messageBytes
   /// Connections of one process: descriptors stay below the usual soft limit of 1,024 … 65,536.
   package static let connections = 10_000
+
+  // MARK: Time
+
+  /// A unary call that names no deadline, nanoseconds.
+  package static let defaultTimeoutNanoseconds: UInt64 = 10_000_000_000
+  /// From a request's headers to the last byte of its message, nanoseconds, however late its
+  /// deadline: 4 MiB at 70 KB/s, and a bound on the timers that finished calls leave behind.
+  package static let messageArrivalNanoseconds: UInt64 = 60_000_000_000
+  /// What a stop waits for calls that are under way, nanoseconds.
+  package static let drainNanoseconds: UInt64 = 5_000_000_000
 
   // MARK: Shards
 
@@ -50,6 +62,9 @@ package enum Limits {
   package static let inPlaceNanoseconds: UInt64 = 200_000
   /// Estimated work between two looks at the clock, nanoseconds.
   package static let blockNanoseconds: UInt64 = 150_000
+  /// Estimated work from which a batch is cut into one slice per shard, nanoseconds: below it,
+  /// waking a second shard costs more than it saves (Dispatch threads that have to be woken).
+  package static let fanOutNanoseconds: UInt64 = 500_000
   /// Estimated work that waits for one shard, nanoseconds: the longest wait worth starting.
   package static let shardQueueNanoseconds: UInt64 = 500_000_000
 

@@ -2,8 +2,8 @@
 ///
 /// The submitter owns the memory and keeps it where it is until `run` has been called.
 package struct ShardJob {
-  /// The mailbox's link; not for anybody else.
-  package var next: UnsafeMutablePointer<ShardJob>?
+  /// First: a mailbox holds the address of this.
+  private var link = MailboxLink()
   /// Runs on the shard's own thread. The first argument is the address of this job (a C function
   /// pointer cannot name Swift's types), the second the shard's number, below `shardCount`.
   package var run: @convention(c) (_ job: UnsafeMutableRawPointer, _ shard: Int) -> Void
@@ -16,7 +16,6 @@ package struct ShardJob {
     run: @convention(c) (UnsafeMutableRawPointer, Int) -> Void,
     context: UnsafeMutableRawPointer?, workNanoseconds: UInt64
   ) {
-    self.next = nil
     self.run = run
     self.context = context
     self.workNanoseconds = workNanoseconds

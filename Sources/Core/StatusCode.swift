@@ -46,9 +46,13 @@ package enum StatusCode: Int32, Sendable, CaseIterable {
 package struct CallFailure: Error, Sendable, Equatable {
   package var code: StatusCode
   package var message: String
+  /// `grpc-retry-pushback-ms` (gRPC A6): milliseconds to wait before a retry, −1 = do not retry;
+  /// nil = nothing is said.
+  package var retryPushbackMilliseconds: Int32?
 
-  package init(_ code: StatusCode, _ message: String) {
+  package init(_ code: StatusCode, _ message: String, retryPushbackMilliseconds: Int32? = nil) {
     self.code = code
     self.message = message
+    self.retryPushbackMilliseconds = retryPushbackMilliseconds
   }
 }

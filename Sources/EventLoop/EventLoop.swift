@@ -44,7 +44,7 @@ package final class EventLoop: @unchecked Sendable {
   package let clock: Clock
   private let epoll: Epoll
   private let wakeUp: WakeUp
-  private let mailbox = TaskMailbox()
+  private let mailbox = Mailbox()
   private let isStopping = Atomic<Bool>(false)
   private var timers = TimerHeap()
   private var hooks: LoopHooks?
@@ -104,7 +104,8 @@ package final class EventLoop: @unchecked Sendable {
 
   /// Runs `task` on the loop's thread, soon. From any thread.
   package func post(_ task: UnsafeMutablePointer<LoopTask>) {
-    if mailbox.put(task) { wakeUp.signal() }
+    let link = UnsafeMutableRawPointer(task).assumingMemoryBound(to: MailboxLink.self)
+    if mailbox.put(link) { wakeUp.signal() }
   }
 
   /// Ends `run` after the turn that is under way. From any thread.
@@ -128,7 +129,6 @@ package final class EventLoop: @unchecked Sendable {
       fireTimers()
       if let hooks { hooks.turnEnded(hooks.context) }
     }
-    runTasks()
   }
 
   private func waitMilliseconds() -> Int32 {
@@ -138,12 +138,15 @@ package final class EventLoop: @unchecked Sendable {
     return Int32(clamping: (soonest - now + 999_999) / 1_000_000)
   }
 
-  private func runTasks() {
+  /// Runs what was posted and not yet run: for the owner of a loop whose thread has ended.
+  package func runTasks() {
     if mailbox.isEmpty { return }
     var next = mailbox.takeAll()
-    while let task = next {
-      next = task.pointee.next
-      task.pointee.run(UnsafeMutableRawPointer(task))
+    while let link = next {
+      // Read first: the task's memory is its owner's again as soon as it runs.
+      next = link.pointee.next
+      let task = UnsafeMutableRawPointer(link)
+      task.assumingMemoryBound(to: LoopTask.self).pointee.run(task)
     }
   }
 

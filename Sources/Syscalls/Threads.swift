@@ -8,6 +8,11 @@ package enum Affinity {
     crescendo_pin_current_thread(Int32(core)) == 0
   }
 
+  /// Lets the calling thread run on every core of the process again.
+  package static func unpinCurrentThread() {
+    crescendo_unpin_current_thread()
+  }
+
   /// Numbers of the cores that this process may run on, rising; never empty.
   package static func allowedCores() -> [Int] {
     var cores = [Int32](repeating: 0, count: 1_024)

@@ -11,6 +11,9 @@ struct sockaddr;
 // 0, or an error number.
 int crescendo_pin_current_thread(int core);
 
+// Gives the calling thread the mask of the main thread.
+void crescendo_unpin_current_thread(void);
+
 // Writes the numbers of the cores that this thread may run on; returns how many, or -1.
 int crescendo_allowed_cores(int *cores, int capacity);
 

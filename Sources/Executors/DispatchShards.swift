@@ -1,0 +1,153 @@
+package import Core
+internal import Dispatch
+internal import Synchronization
+internal import Syscalls
+
+/// The shards of a server: one serial Dispatch queue each.
+///
+/// A block per job costs 20 to 30 µs on Linux, so each queue runs one block for its whole life: it
+/// pins itself to a core and drains a mailbox, spinning briefly before it sleeps where cores allow.
+package final class DispatchShards: ShardExecutor {
+  private let shards: [Shard]
+  private let running = DispatchGroup()
+
+  /// `cores`: shard i runs on `cores[i % count]`; empty = not pinned. `spinsBeforeSleep`: looks at
+  /// the mailbox before a shard sleeps; 0 where loops and shards outnumber the cores, for a
+  /// spinning shard then takes the core from whoever would give it work.
+  /// `queueNanoseconds`: estimated work that may wait for one shard.
+  package init(count: Int, cores: [Int], spinsBeforeSleep: Int, queueNanoseconds: UInt64) {
+    precondition(count >= 1)
+    shards = (0..<count).map {
+      Shard(index: $0, spinsBeforeSleep: spinsBeforeSleep, queueNanoseconds: queueNanoseconds)
+    }
+    for shard in shards {
+      let core = cores.isEmpty ? nil : cores[shard.index % cores.count]
+      DispatchQueue(label: "crescendo.shard-\(shard.index)").async(group: running) {
+        if let core { _ = Affinity.pinCurrentThread(core: core) }
+        shard.run()
+        // The thread goes back to Dispatch's pool, for whoever comes next.
+        if core != nil { Affinity.unpinCurrentThread() }
+      }
+    }
+  }
+
+  package var shardCount: Int { shards.count }
+
+  package func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
+    shards[shard].submit(job)
+  }
+
+  /// Estimated work that waits for a shard or runs on it, nanoseconds.
+  package func queuedNanoseconds(of shard: Int) -> UInt64 {
+    shards[shard].queuedNanoseconds
+  }
+
+  /// Runs what was accepted, accepts nothing more, and returns when all shards have ended.
+  package func stop() {
+    for shard in shards { shard.stop() }
+    running.wait()
+  }
+}
+
+/// One shard: a mailbox, and the thread that drains it.
+private final class Shard: Sendable {
+  let index: Int
+  private let spinsBeforeSleep: Int
+  private let limitNanoseconds: UInt64
+  private let mailbox = Mailbox()
+  private let queued = Atomic<UInt64>(0)
+  /// Rises with each wake-up: what the shard's thread sleeps on. Heap memory, because the kernel
+  /// is given its address. Unchecked: the pointer never changes, and what it points to is atomic.
+  private nonisolated(unsafe) let wakeUps: UnsafeMutablePointer<Atomic<UInt32>>
+  private let isAsleep = Atomic<Bool>(false)
+  private let isStopping = Atomic<Bool>(false)
+  /// Submissions under way: a stop waits for them, so that no job is put into a dead mailbox.
+  private let submitters = Atomic<Int>(0)
+
+  init(index: Int, spinsBeforeSleep: Int, queueNanoseconds: UInt64) {
+    self.index = index
+    self.spinsBeforeSleep = spinsBeforeSleep
+    limitNanoseconds = queueNanoseconds
+    wakeUps = .allocate(capacity: 1)
+    wakeUps.initialize(to: Atomic(0))
+  }
+
+  deinit {
+    wakeUps.deinitialize(count: 1)
+    wakeUps.deallocate()
+  }
+
+  var queuedNanoseconds: UInt64 { queued.load(ordering: .relaxed) }
+
+  func submit(_ job: UnsafeMutablePointer<ShardJob>) -> Bool {
+    submitters.add(1, ordering: .sequentiallyConsistent)
+    defer { submitters.subtract(1, ordering: .sequentiallyConsistent) }
+    if isStopping.load(ordering: .sequentiallyConsistent) { return false }
+    let work = job.pointee.workNanoseconds
+    // A job that alone is over the limit still runs on an empty queue.
+    let before = queued.load(ordering: .relaxed)
+    guard before == 0 || before &+ work <= limitNanoseconds else { return false }
+    queued.add(work, ordering: .relaxed)
+    let link = UnsafeMutableRawPointer(job).assumingMemoryBound(to: MailboxLink.self)
+    if mailbox.put(link), isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
+    return true
+  }
+
+  func stop() {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
+    wake()
+  }
+
+  private func wake() {
+    wakeUps.pointee.add(1, ordering: .sequentiallyConsistent)
+    Futex.wake(word, waiters: 1)
+  }
+
+  private var word: UnsafePointer<UInt32> {
+    UnsafePointer(UnsafeMutableRawPointer(wakeUps).assumingMemoryBound(to: UInt32.self))
+  }
+
+  func run() {
+    while true {
+      runJobs()
+      if isStopping.load(ordering: .sequentiallyConsistent) {
+        guard submitters.load(ordering: .sequentiallyConsistent) == 0 else { continue }
+        if mailbox.isEmpty { return }
+        continue
+      }
+      if !spin() { sleep() }
+    }
+  }
+
+  private func runJobs() {
+    var next = mailbox.takeAll()
+    while let link = next {
+      // Read first: the job's memory is its owner's again as soon as it has run.
+      next = link.pointee.next
+      let address = UnsafeMutableRawPointer(link)
+      let job = address.assumingMemoryBound(to: ShardJob.self)
+      let (run, work) = (job.pointee.run, job.pointee.workNanoseconds)
+      run(address, index)
+      queued.subtract(work, ordering: .relaxed)
+    }
+  }
+
+  /// Whether something came while it looked.
+  private func spin() -> Bool {
+    for _ in 0..<spinsBeforeSleep {
+      if !mailbox.isEmpty { return true }
+      relaxCPU()
+    }
+    return false
+  }
+
+  private func sleep() {
+    let seen = wakeUps.pointee.load(ordering: .sequentiallyConsistent)
+    isAsleep.store(true, ordering: .sequentiallyConsistent)
+    // Whoever puts something in after this look sees that the shard sleeps, and wakes it.
+    if mailbox.isEmpty, !isStopping.load(ordering: .sequentiallyConsistent) {
+      Futex.wait(word, expected: seen)
+    }
+    isAsleep.store(false, ordering: .sequentiallyConsistent)
+  }
+}
