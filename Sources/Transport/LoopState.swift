@@ -1,0 +1,161 @@
+internal import Core
+internal import EventLoop
+internal import HTTP2
+internal import Synchronization
+internal import Syscalls
+
+/// What one loop counts, for its own thread.
+struct LoopCounters: BitwiseCopyable {
+  var connectionsOpened: UInt64 = 0
+  var connectionsClosed: UInt64 = 0
+  var callsStarted: UInt64 = 0
+  var callsEnded: UInt64 = 0
+  var callsCancelled: UInt64 = 0
+  var bytesReceived: UInt64 = 0
+  var bytesSent: UInt64 = 0
+  var writes: UInt64 = 0
+  var protocolErrors: UInt64 = 0
+  var socketErrors: UInt64 = 0
+}
+
+/// Everything that the connections of one loop share: buffers, slabs, lists. One thread's own.
+struct LoopState {
+  /// Room that the write buffer must have left for one more frame: 16 KiB of payload, its header,
+  /// and slack for a block of headers that nghttp2 emits whole.
+  static let frameRoomBytes = (16 << 10) + 4_096
+
+  let eventLoop: EventLoop
+  let http2Memory = HTTP2Memory()
+  let http2Limits: HTTP2Limits
+  let readBuffer: UnsafeMutableRawPointer
+  let writeBuffer: UnsafeMutableRawPointer
+  var buffers = BufferPool()
+  var slab = StreamSlab()
+  let methods: MethodTable
+  let serviceContext: UnsafeMutableRawPointer?
+  let callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
+
+  var nowNanoseconds: UInt64 = 0
+  var counters = LoopCounters()
+  /// Read by the acceptor on another thread, to find the least loaded loop.
+  let connectionCount: UnsafeMutablePointer<Atomic<Int>>
+
+  var connections: ConnectionPointer?
+  var dirty: ConnectionPointer?
+  var dead: ConnectionPointer?
+  var firstTouched: UnsafeMutablePointer<ServerStream>?
+  var lastTouched: UnsafeMutablePointer<ServerStream>?
+  var isDraining = false
+
+  init(eventLoop: EventLoop, services: ServiceTable) {
+    self.eventLoop = eventLoop
+    self.methods = MethodTable(services.methods)
+    self.serviceContext = services.context
+    self.callEnded = services.callEnded
+    http2Limits = HTTP2Limits(
+      concurrentStreams: Limits.concurrentStreams, streamWindowBytes: Limits.streamWindowBytes,
+      connectionWindowBytes: Limits.connectionWindowBytes,
+      headerListBytes: Limits.headerListBytes, headerCount: Limits.headerCount)
+    readBuffer = .allocate(byteCount: Limits.readBufferBytes, alignment: 64)
+    writeBuffer = .allocate(byteCount: Limits.writeBufferBytes, alignment: 64)
+    connectionCount = .allocate(capacity: 1)
+    connectionCount.initialize(to: Atomic(0))
+    nowNanoseconds = eventLoop.clock.monotonicNanoseconds()
+  }
+}
+
+typealias LoopPointer = UnsafeMutablePointer<LoopState>
+
+extension LoopState {
+  /// After its loop has ended and its connections are closed.
+  func destroy() {
+    buffers.destroy()
+    slab.destroy()
+    methods.destroy()
+    connectionCount.deinitialize(count: 1)
+    connectionCount.deallocate()
+    readBuffer.deallocate()
+    writeBuffer.deallocate()
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == LoopState {
+  func link(_ connection: ConnectionPointer) {
+    connection.pointee.next = pointee.connections
+    pointee.connections?.pointee.previous = connection
+    pointee.connections = connection
+    pointee.counters.connectionsOpened += 1
+  }
+
+  func unlink(_ connection: ConnectionPointer) {
+    if let previous = connection.pointee.previous {
+      previous.pointee.next = connection.pointee.next
+    } else {
+      pointee.connections = connection.pointee.next
+    }
+    connection.pointee.next?.pointee.previous = connection.pointee.previous
+    pointee.counters.connectionsClosed += 1
+    pointee.connectionCount.pointee.subtract(1, ordering: .relaxed)
+  }
+
+  func touch(_ stream: UnsafeMutablePointer<ServerStream>) {
+    guard !stream.pointee.isTouched else { return }
+    stream.pointee.isTouched = true
+    stream.pointee.nextTouched = nil
+    if let last = pointee.lastTouched {
+      last.pointee.nextTouched = stream
+    } else {
+      pointee.firstTouched = stream
+    }
+    pointee.lastTouched = stream
+  }
+
+  /// After a read: complete messages go to their services, incomplete ones are kept and get a
+  /// timer, and streams that closed meanwhile go back to the slab.
+  func settleTouchedStreams() {
+    while let stream = pointee.firstTouched {
+      pointee.firstTouched = stream.pointee.nextTouched
+      if pointee.firstTouched == nil { pointee.lastTouched = nil }
+      stream.pointee.isTouched = false
+      if stream.pointee.isClosed {
+        pointee.slab.giveBack(stream)
+      } else if stream.pointee.phase == .message {
+        if stream.pointee.isComplete {
+          stream.dispatch()
+        } else {
+          stream.waitForMore()
+        }
+      }
+    }
+  }
+
+  /// One write per connection, then the burials.
+  func turnEnded() {
+    while let connection = pointee.dirty {
+      pointee.dirty = connection.pointee.nextDirty
+      connection.pointee.isDirty = false
+      if !connection.pointee.isDead { connection.flush() }
+    }
+    while let connection = pointee.dead {
+      pointee.dead = connection.pointee.nextDead
+      connection.close()
+    }
+    if pointee.isDraining && pointee.connections == nil { pointee.eventLoop.stop() }
+  }
+
+  /// Every connection is told that this is the end; those without calls close at once.
+  func drain() {
+    pointee.isDraining = true
+    var connection = pointee.connections
+    while let current = connection {
+      connection = current.pointee.next
+      current.drain()
+    }
+  }
+
+  func closeAll() {
+    while let connection = pointee.connections {
+      connection.close()
+    }
+  }
+}

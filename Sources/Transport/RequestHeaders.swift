@@ -1,0 +1,97 @@
+internal import Core
+internal import Glibc
+internal import Wire
+
+/// What a request's headers say, as far as the transport needs it: filled header by header.
+struct RequestHeaders: BitwiseCopyable {
+  /// Index in the service table; −1 = no such method.
+  var method: Int32 = -1
+  var isPost = false
+  var hasContentType = false
+  var contentTypeIsGRPC = false
+  var encodingIsKnown = true
+  var timeoutIsMalformed = false
+  /// `UInt64.max` = none given.
+  var timeoutNanoseconds = UInt64.max
+
+  /// Takes one header. Names are lower case (HTTP/2 sees to that).
+  mutating func take(name: ByteSlice, value: ByteSlice, methods: MethodTable) {
+    switch name.count {
+    case 5 where name.matches(":path"):
+      method = methods.index(of: value)
+    case 7 where name.matches(":method"):
+      isPost = value.matches("POST")
+    case 12 where name.matches("content-type"):
+      hasContentType = true
+      contentTypeIsGRPC = GRPCContentType.isGRPC(value)
+    case 12 where name.matches("grpc-timeout"):
+      if let timeout = GRPCTimeout.parse(value.trimmed) {
+        timeoutNanoseconds = timeout
+      } else {
+        timeoutIsMalformed = true
+      }
+    case 13 where name.matches("grpc-encoding"):
+      encodingIsKnown = value.trimmed.matches("identity")
+    default:
+      break
+    }
+  }
+}
+
+extension ByteSlice {
+  /// `equals` as one memcmp, for the per-header path.
+  @inline(__always)
+  func matches(_ literal: StaticString) -> Bool {
+    guard count == literal.utf8CodeUnitCount else { return false }
+    guard let base else { return true }
+    return memcmp(base, literal.utf8Start, count) == 0
+  }
+
+  /// Without blanks at both ends.
+  var trimmed: ByteSlice {
+    var (start, end) = (0, count)
+    while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
+    while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
+    guard let base else { return self }
+    return ByteSlice(base + start, count: end - start)
+  }
+}
+
+/// The methods of a service table, flat: what every request looks up.
+struct MethodTable {
+  private let paths: UnsafeMutablePointer<ByteSlice>
+  private let methods: UnsafeMutablePointer<ServiceMethod>
+  private let count: Int
+
+  init(_ methods: [ServiceMethod]) {
+    count = methods.count
+    paths = .allocate(capacity: max(count, 1))
+    self.methods = .allocate(capacity: max(count, 1))
+    for (index, method) in methods.enumerated() {
+      (paths + index).initialize(to: ByteSlice(method.path))
+      (self.methods + index).initialize(to: method)
+    }
+  }
+
+  func destroy() {
+    methods.deinitialize(count: count)
+    methods.deallocate()
+    paths.deallocate()
+  }
+
+  subscript(index: Int32) -> UnsafePointer<ServiceMethod> {
+    precondition(index >= 0 && index < count)
+    return UnsafePointer(methods + Int(index))
+  }
+
+  /// −1 = not there. A dozen of methods: comparing lengths, then bytes, beats hashing.
+  func index(of path: ByteSlice) -> Int32 {
+    guard let base = path.base else { return -1 }
+    for index in 0..<count where paths[index].count == path.count {
+      if let known = paths[index].base, memcmp(known, base, path.count) == 0 {
+        return Int32(index)
+      }
+    }
+    return -1
+  }
+}

@@ -1,0 +1,159 @@
+package import Core
+package import EventLoop
+internal import Glibc
+internal import Synchronization
+package import Syscalls
+
+/// Where a server listens and on how many loops.
+package struct TransportConfiguration: Sendable {
+  package var address: SocketAddress
+  /// Event loops, one thread each, at least 1.
+  package var loops: Int
+  /// Cores that the loops are pinned to, in turn; empty = not pinned.
+  package var cores: [Int]
+  package var clock: Clock
+
+  package init(address: SocketAddress, loops: Int, cores: [Int], clock: Clock) {
+    self.address = address
+    self.loops = loops
+    self.cores = cores
+    self.clock = clock
+  }
+}
+
+/// The listening side: loops on threads of their own, and one acceptor (on the first loop) that
+/// hands each connection to the loop with the fewest.
+package final class TransportServer: @unchecked Sendable {
+  // Unchecked: `loops` and `listener` are set before any thread starts and then only read; what
+  // they point to belongs to the loops' own threads, and is reached from here by posting tasks.
+  /// Where it listens: with the port that was really taken.
+  package let address: SocketAddress
+  private let loops: [LoopPointer]
+  private let listener: UnsafeMutablePointer<Listener>
+  private var threads: [ThreadBox] = []
+
+  private final class ThreadBox {
+    var thread: OwnedThread?
+    init(_ thread: consuming OwnedThread) { self.thread = consume thread }
+    func join() {
+      if let thread = thread.take() { thread.join() }
+    }
+  }
+
+  /// Listens and starts the loops. `services` makes each loop's table, before its thread starts.
+  package init(
+    _ configuration: TransportConfiguration, services: (EventLoop) -> ServiceTable
+  ) throws(SystemError) {
+    precondition(configuration.loops >= 1)
+    let descriptor = try Sockets.listen(on: configuration.address)
+    var loops: [LoopPointer] = []
+    do throws(SystemError) {
+      address = try Sockets.localAddress(of: descriptor)
+      for index in 0..<configuration.loops {
+        let eventLoop = try EventLoop(index: index, clock: configuration.clock)
+        let loop = LoopPointer.allocate(capacity: 1)
+        loop.initialize(to: LoopState(eventLoop: eventLoop, services: services(eventLoop)))
+        eventLoop.setHooks(
+          LoopHooks(context: loop, turnEnded: loopTurnEnded, timerDue: loopTimerDue))
+        loops.append(loop)
+      }
+      listener = .allocate(capacity: 1)
+      listener.initialize(to: Listener(descriptor: descriptor, loops: loops))
+      try loops[0].pointee.eventLoop.watch(descriptor, .reading, owner: listener)
+    } catch {
+      Sockets.close(descriptor)
+      throw error
+    }
+    self.loops = loops
+    for (index, loop) in loops.enumerated() {
+      let core =
+        configuration.cores.isEmpty
+        ? nil : configuration.cores[index % configuration.cores.count]
+      threads.append(ThreadBox(try TransportServer.startThread(index, loop, core)))
+    }
+  }
+
+  private static func startThread(_ index: Int, _ loop: LoopPointer, _ core: Int?)
+    throws(SystemError) -> OwnedThread
+  {
+    nonisolated(unsafe) let loop = loop
+    return try OwnedThread(name: "loop-\(index)") {
+      if let core { _ = Affinity.pinCurrentThread(core: core) }
+      do {
+        try loop.pointee.eventLoop.run()
+      } catch {
+        // epoll_wait fails only on our own bugs: dying loudly beats a server that hears nothing.
+        preconditionFailure("loop \(index): \(error)")
+      }
+      loop.closeAll()
+    }
+  }
+
+  /// No new connections; open calls may finish until `Limits.drainNanoseconds`; then everything
+  /// is closed. Returns when all loops have ended.
+  ///
+  /// `loopsEnded` runs when no loop does any more, and stops whatever still posts to them: what
+  /// it has posted is run before the loops are freed.
+  package func stop(loopsEnded: () -> Void) {
+    post(to: loops[0], listener, closeListener)
+    for loop in loops { post(to: loop, loop, drainLoop) }
+    for thread in threads { thread.join() }
+    threads = []
+    loopsEnded()
+    for loop in loops {
+      loop.pointee.eventLoop.runTasks()
+      loop.pointee.destroy()
+      loop.deinitialize(count: 1)
+      loop.deallocate()
+    }
+    listener.deinitialize(count: 1)
+    listener.deallocate()
+  }
+
+  private func post(
+    to loop: LoopPointer, _ context: UnsafeMutableRawPointer,
+    _ run: @convention(c) (UnsafeMutableRawPointer) -> Void
+  ) {
+    let task = UnsafeMutablePointer<LoopTask>.allocate(capacity: 1)
+    task.initialize(to: LoopTask(run: run, context: context))
+    loop.pointee.eventLoop.post(task)
+  }
+}
+
+/// The context of a task that was allocated for it alone; frees the task.
+func takeTaskContext(_ task: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+  let task = task.assumingMemoryBound(to: LoopTask.self)
+  guard let context = task.pointee.context else { preconditionFailure("a task without context") }
+  task.deallocate()
+  return context
+}
+
+private func loopTurnEnded(_ context: UnsafeMutableRawPointer?) {
+  context?.assumingMemoryBound(to: LoopState.self).turnEnded()
+}
+
+/// A timer whose token is the loop itself is the end of its drain; all others are streams'.
+private func loopTimerDue(
+  _ context: UnsafeMutableRawPointer?, _ token: UnsafeMutableRawPointer?, _ generation: UInt64
+) {
+  guard let token else { return }
+  if token == context {
+    context?.assumingMemoryBound(to: LoopState.self).pointee.eventLoop.stop()
+    return
+  }
+  let stream = token.assumingMemoryBound(to: ServerStream.self)
+  if stream.pointee.generation == generation { stream.timerDue() }
+}
+
+private func closeListener(_ task: UnsafeMutableRawPointer) {
+  takeTaskContext(task).assumingMemoryBound(to: Listener.self).pointee.close()
+}
+
+private func drainLoop(_ task: UnsafeMutableRawPointer) {
+  let loop = takeTaskContext(task).assumingMemoryBound(to: LoopState.self)
+  loop.drain()
+  let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
+  loop.pointee.eventLoop.schedule(
+    TimerEntry(
+      deadlineNanoseconds: now + Limits.drainNanoseconds, token: loop, generation: 0))
+}
