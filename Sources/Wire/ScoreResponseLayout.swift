@@ -56,12 +56,13 @@ package struct ScoreResponseLayout {
   /// Tag and length of a field: at most this many bytes (a field number below 16).
   private static let fieldHeadBytes = 6
 
-  /// Bytes that an answer for `count` candidates may take, prefix included.
+  /// Bytes that an answer for `count` candidates may take, prefix included. Without a
+  /// `provenance` only `finishScoresOnly` may follow.
   package static func capacity(
-    count: Int, wantRaw: Bool, requestIDBytes: Int, provenance: ProvenanceTemplate
+    count: Int, wantRaw: Bool, requestIDBytes: Int, provenance: ProvenanceTemplate?
   ) -> Int {
     let columns = count * (4 + 1 + 1 + (wantRaw ? 8 : 0)) + 4 * fieldHeadBytes
-    let provenanceBytes = fieldHeadBytes + provenance.bytes.count + 9 + 2 * 11
+    let provenanceBytes = fieldHeadBytes + (provenance?.bytes.count ?? 0) + 9 + 2 * 11
     return MessageAssembler.prefixBytes + columns + fieldHeadBytes + requestIDBytes
       + provenanceBytes + 4
   }
@@ -108,7 +109,16 @@ package struct ScoreResponseLayout {
     writer.varint(UInt64(requestID.count))
     writer.bytes(requestID.base, requestID.count)
     writeProvenance(&writer, provenance, timeUnixMilliseconds, treesUsed)
-    let total = writer.cursor - start
+    return writePrefix(end: writer.cursor)
+  }
+
+  /// The columns of scores (and raw scores) alone are the answer.
+  package func finishScoresOnly() -> Int {
+    writePrefix(end: columnsEnd)
+  }
+
+  private func writePrefix(end: UnsafeMutableRawPointer) -> Int {
+    let total = end - start
     start.storeBytes(of: 0, as: UInt8.self)
     let length = UInt32(total - MessageAssembler.prefixBytes)
     (start + 1).storeBytes(of: length.bigEndian, as: UInt32.self)
