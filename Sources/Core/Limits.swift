@@ -78,4 +78,39 @@ package enum Limits {
   package static let manifestBytes = 16 << 20
   /// The JSON header of a safetensors file, bytes: the bound of its own reference reader.
   package static let tensorHeaderBytes = 100_000_000
+  /// `items.safetensors` or `users.safetensors`, bytes: 100 million rows of 2.5 KB, which no
+  /// machine we serve from holds; a wrong length is refused before memory is asked for.
+  package static let tensorFileBytes = 256 << 30
+  /// Tensors of one file: four for every feature that a model may have.
+  package static let tensors = 16_384
+  /// Elements of one vector: twice the longest that public embedding models give.
+  package static let embeddingDimension = 8_192
+  /// Elements of an I8 vector: 1,024 products of at most 2¹⁴ are at most 2²⁴, up to where a float
+  /// holds every integer, so that converting the sum rounds nothing.
+  package static let int8EmbeddingDimension = 1_024
+  /// Rows of a table: a row number is an Int32 everywhere.
+  package static let tableRows = Int(Int32.max)
+  /// Slots from where a key belongs to where it lies in an index. Of 2³¹ random keys at a load of
+  /// 0.6 the worst is near ln 2³¹ ÷ (0.6 − 1 − ln 0.6) = 194; five times that is no chance, but
+  /// keys chosen to collide.
+  package static let indexProbes = 1_024
+  /// Files that a manifest lists: every model with its own, and as many again four times over.
+  package static let snapshotFiles = 256
+  /// Models of one snapshot: arms of experiments times markets, generously.
+  package static let models = 64
+  /// Columns that requests may bring.
+  package static let requestColumns = 4_096
+  /// Names that have categories: one for each feature.
+  package static let categories = 4_096
+  /// Levels of all categories together: a level becomes a bin or a table row of a model.
+  package static let categoryLevels = 1 << 20
+  /// A name of a column, feature, model, category or file, bytes.
+  package static let nameBytes = 1_024
+  /// Nesting of `equal` in a feature's source: one level is in use.
+  package static let sourceDepth = 8
+  /// Nesting of a JSON document: a manifest uses six levels.
+  package static let jsonDepth = 64
+  /// Strings, numbers, braces and brackets of a JSON document: 64 models of 4,096 features
+  /// take 2.1 million, and the decoder keeps some tens of bytes for each.
+  package static let jsonTokens = 4 << 20
 }
