@@ -116,18 +116,16 @@ extension Manifest {
   private static func checkNames(_ names: [String], limit: Int, field: String)
     throws(SnapshotError)
   {
-    for (index, name) in names.prefix(limit).enumerated() {
-      if let reason = nameFault(name) { throw fault("\(field)[\(index)]", reason) }
-    }
-    try checkDistinct(names, limit: limit, field: field)
-  }
-
-  private static func checkDistinct(_ names: [String], limit: Int, field: String)
-    throws(SnapshotError)
-  {
     guard names.count <= limit else {
       throw fault(field, "has \(names.count) names; at most \(limit)")
     }
+    for (index, name) in names.enumerated() {
+      if let reason = nameFault(name) { throw fault("\(field)[\(index)]", reason) }
+    }
+    try checkDistinct(names, field: field)
+  }
+
+  private static func checkDistinct(_ names: [String], field: String) throws(SnapshotError) {
     var seen = Set<String>()
     for (index, name) in names.enumerated() where !seen.insert(name).inserted {
       throw fault("\(field)[\(index)]", "\"\(clipped(name))\" is there twice")
@@ -137,12 +135,13 @@ extension Manifest {
   private static func checkCategories(_ categories: [String: [String]]) throws(SnapshotError) {
     let names = categories.keys.sorted()
     try checkNames(names, limit: Limits.categories, field: "categories")
-    var room = Limits.categoryLevels
+    let levelCount = categories.values.reduce(0) { $0 + $1.count }
+    guard levelCount <= Limits.categoryLevels else {
+      throw fault("categories", "has \(levelCount) levels; at most \(Limits.categoryLevels)")
+    }
     for name in names {
       // A level may be empty: it is text of the data, not a name that something refers to.
-      let levels = categories[name] ?? []
-      try checkDistinct(levels, limit: room, field: "categories.\(clipped(name))")
-      room -= levels.count
+      try checkDistinct(categories[name] ?? [], field: "categories.\(clipped(name))")
     }
   }
 

@@ -69,13 +69,15 @@ struct JSONScan {
   }
 
   private let bytes: UnsafeRawBufferPointer
+  private let tokenLimit: Int
   private var offset = 0
   private var tokens = 0
   /// Keys seen so far in each open object, outermost first; stays empty for an array.
   private var keys: [Set<String>] = []
 
-  init(_ bytes: UnsafeRawBufferPointer) {
+  init(_ bytes: UnsafeRawBufferPointer, tokenLimit: Int = Limits.jsonTokens) {
     self.bytes = bytes
+    self.tokenLimit = tokenLimit
   }
 
   mutating func run() throws(Fault) {
@@ -105,6 +107,13 @@ struct JSONScan {
         }
       case UInt8(ascii: ","):
         try count()
+        offset += 1
+        skipSpace()
+        // The decoder lets it pass; other readers of JSON do not.
+        guard offset < bytes.count, !"}]".utf8.contains(bytes[offset]) else {
+          throw Fault(offset: offset, reason: "expected a value after a comma")
+        }
+        continue
       case 0:
         throw Fault(offset: offset, reason: "is a NUL")
       default:
@@ -116,8 +125,8 @@ struct JSONScan {
 
   private mutating func count() throws(Fault) {
     tokens += 1
-    guard tokens <= Limits.jsonTokens else {
-      throw Fault(offset: offset, reason: "has more than \(Limits.jsonTokens) values")
+    guard tokens <= tokenLimit else {
+      throw Fault(offset: offset, reason: "has more than \(tokenLimit) values")
     }
   }
 

@@ -233,7 +233,8 @@ struct SnapshotRefusalTests {
     .items("extra", "the table has 3 rows", TensorSpec("extra", [1] as [Float], shape: [])),
     .items("extra", "beyond 2^53", TensorSpec("extra", "I64", [0, 1, 1 << 53 + 1] as [Int64])),
     .items(
-      "extra", "row 0 is -9223372036854775808", TensorSpec("extra", "I64", [.min, 1, 2] as [Int64])),
+      "extra", "row 0 is -9223372036854775808",
+      TensorSpec("extra", "I64", [.min, 1, 2] as [Int64])),
     .items("extra", "row 2 is 2, not 0 or 1", TensorSpec("extra", "BOOL", [0, 1, 2] as [UInt8])),
     .items(
       "extra", "an embedding is F32, F16 or I8",
