@@ -15,7 +15,7 @@ package struct FloatColumnView: BitwiseCopyable {
 
 /// A decoded `crescendo.v1.ScoreRequest`, flat: every slice and pointer lies in the message or in
 /// the request's arena and lives as long as both. `Wire` fills it, `Engine` reads it.
-package struct ScoreRequestView {
+package struct ScoreRequestView: BitwiseCopyable {
   package var requestID = ByteSlice.empty
   package var userID: UInt64 = 0
   package var userURI = ByteSlice.empty

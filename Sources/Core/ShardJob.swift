@@ -1,7 +1,7 @@
 /// A piece of work for one shard: an intrusive node, so that submitting it allocates nothing.
 ///
 /// The submitter owns the memory and keeps it where it is until `run` has been called.
-package struct ShardJob {
+package struct ShardJob: BitwiseCopyable {
   /// First: a mailbox holds the address of this.
   private var link = MailboxLink()
   /// Runs on the shard's own thread. The first argument is the address of this job (a C function
@@ -27,6 +27,9 @@ package struct ShardJob {
 package protocol ShardExecutor: AnyObject, Sendable {
   /// Number of shards, at least 1.
   var shardCount: Int { get }
+
+  /// The shard with the least estimated work that waits or runs.
+  var leastLoadedShard: Int { get }
 
   /// Hands `job` to a shard, from any thread. False when the shard's queue is full by estimated
   /// work, or the executor has stopped: then the job was not taken and will not run.

@@ -37,9 +37,12 @@ package final class DispatchShards: ShardExecutor {
     shards[shard].submit(job)
   }
 
-  /// Estimated work that waits for a shard or runs on it, nanoseconds.
-  package func queuedNanoseconds(of shard: Int) -> UInt64 {
-    shards[shard].queuedNanoseconds
+  package var leastLoadedShard: Int {
+    var (best, least) = (0, UInt64.max)
+    for shard in shards where shard.queuedNanoseconds < least {
+      (best, least) = (shard.index, shard.queuedNanoseconds)
+    }
+    return best
   }
 
   /// Runs what was accepted, accepts nothing more, and returns when all shards have ended.
@@ -77,6 +80,7 @@ private final class Shard: Sendable {
     wakeUps.deallocate()
   }
 
+  /// Estimated work that waits or runs.
   var queuedNanoseconds: UInt64 { queued.load(ordering: .relaxed) }
 
   func submit(_ job: UnsafeMutablePointer<ShardJob>) -> Bool {

@@ -1,0 +1,93 @@
+internal import Core
+package import Models
+package import Signals
+
+/// Why a model of a snapshot cannot be served: refused when the snapshot is loaded, so that no
+/// request ever meets it.
+package struct BlueprintError: Error, Sendable, Equatable, CustomStringConvertible {
+  package var model: String
+  package var feature: String
+  package var reason: String
+
+  package var description: String {
+    feature.isEmpty ? "model \(model): \(reason)" : "model \(model): feature \(feature): \(reason)"
+  }
+}
+
+/// Which feature of a model comes from where: resolved once per snapshot, read by every request.
+///
+/// What depends on user and context alone is separated from what differs between candidates: the
+/// first is filled in once per request, the second per candidate.
+// Unchecked: everything is written before `init` returns; what buffers point to lives as long as
+// `snapshot`, which is held; `cost` is made for many threads.
+package final class Blueprint: @unchecked Sendable {
+  /// Its place in `Serving.blueprints`.
+  package let index: Int
+  package let declaration: ModelDeclaration
+  package let forest: Forest
+  package let modelSHA256: String
+  let snapshot: Snapshot
+  let cost: LearnedCost
+
+  /// A feature that is the same for all candidates, and its place in the row.
+  enum FixedFeature: BitwiseCopyable {
+    case scalar(FixedOperand)
+    case equal(FixedOperand, FixedOperand)
+  }
+
+  struct Placed<Feature: BitwiseCopyable>: BitwiseCopyable {
+    let index: Int
+    let feature: Feature
+  }
+
+  /// A user's side of a dot product; `slot` finds this request's override of it.
+  struct UserVector: BitwiseCopyable {
+    let reader: VectorReader
+    let slot: Int
+  }
+
+  let fixed: UnsafeBufferPointer<Placed<FixedFeature>>
+  let candidate: UnsafeBufferPointer<Placed<CandidateFeature>>
+  let userVectors: UnsafeBufferPointer<UserVector>
+  /// Length of a row: the model's features, then fixed numbers that only pairs need.
+  let rowCount: Int
+
+  init(
+    _ declaration: ModelDeclaration, index: Int, forest: Forest, sha256: String, snapshot: Snapshot
+  ) throws(BlueprintError) {
+    self.index = index
+    self.declaration = declaration
+    self.forest = forest
+    self.modelSHA256 = sha256
+    self.snapshot = snapshot
+    cost = LearnedCost(
+      nanosecondsPerCandidate: LearnedCost.estimate(trees: forest.treeCount))
+    var binder = FeatureBinder(declaration, forest, snapshot)
+    try binder.bindAll()
+    fixed = Blueprint.flat(binder.fixed)
+    candidate = Blueprint.flat(binder.candidate)
+    userVectors = Blueprint.flat(binder.userVectors)
+    rowCount = binder.rowCount
+  }
+
+  deinit {
+    fixed.deallocate()
+    candidate.deallocate()
+    userVectors.deallocate()
+  }
+
+  private static func flat<Element: BitwiseCopyable>(_ array: [Element])
+    -> UnsafeBufferPointer<Element>
+  {
+    let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: array.count)
+    _ = buffer.initialize(from: array)
+    return UnsafeBufferPointer(buffer)
+  }
+
+  /// A raw score in the units of the answer: `output` "raw" as it is, "probability" through the
+  /// objective's transform.
+  @inline(__always)
+  func output(_ raw: Double) -> Double {
+    declaration.output == .raw ? raw : forest.transform(raw)
+  }
+}
