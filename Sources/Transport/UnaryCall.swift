@@ -31,7 +31,12 @@ package struct UnaryCall {
   /// The loop that everything of this call happens on.
   package var eventLoop: EventLoop { stream.pointee.connection.pointee.loop.pointee.eventLoop }
 
-  /// A buffer for the answer, to be given to `respond` or `discard`.
+  /// Where a buffer goes that is not given to `respond`.
+  package var buffers: LoopBuffers {
+    LoopBuffers(loop: stream.pointee.connection.pointee.loop)
+  }
+
+  /// A buffer for the answer, to be given to `respond` or back to `buffers`.
   package func takeBuffer(_ byteCount: Int) -> UnsafeMutableRawPointer {
     stream.pointee.connection.pointee.loop.pointee.buffers.take(byteCount)
   }
@@ -53,14 +58,10 @@ package struct UnaryCall {
   }
 }
 
-/// Gives buffers back after their call was cancelled: on the loop that they came from.
+/// Gives buffers back that no answer took: on the loop that they came from, also after their call
+/// has ended.
 package struct LoopBuffers {
-  private let loop: LoopPointer
-
-  /// The loop of a call, for use after the call has ended.
-  package init(of call: UnsafeMutableRawPointer) {
-    loop = call.assumingMemoryBound(to: ServerStream.self).pointee.connection.pointee.loop
-  }
+  fileprivate let loop: LoopPointer
 
   package func giveBack(_ buffer: UnsafeMutableRawPointer, capacity: Int) {
     loop.pointee.buffers.giveBack(buffer, byteCount: capacity)

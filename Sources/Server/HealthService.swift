@@ -1,0 +1,50 @@
+internal import Core
+internal import Synchronization
+internal import Transport
+internal import Wire
+
+/// Whether this server takes calls, as `grpc.health.v1` tells it.
+final class ServingState: Sendable {
+  private let serving = Atomic<Bool>(true)
+
+  var isServing: Bool { serving.load(ordering: .relaxed) }
+
+  func stopServing() {
+    serving.store(false, ordering: .relaxed)
+  }
+}
+
+/// `Check`: the whole server ("") and each service that it has; another name is NOT_FOUND.
+func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
+  let call = UnaryCall(pointer)
+  let services = LoopServices.from(context)
+  services._withUnsafeGuaranteedRef { services in
+    let service: String
+    do throws(CallFailure) {
+      service = try HealthCheck.service(of: call.message)
+    } catch {
+      return call.fail(error)
+    }
+    guard ["", WireNames.scoreService, WireNames.healthService].contains(service) else {
+      return call.fail(.notFound, "this server has no service \(service)")
+    }
+    call.respond(HealthCheck.response(isServing: services.health.isServing))
+  }
+}
+
+extension UnaryCall {
+  /// Answers with a message that was built as an array: for calls that are not hot.
+  func respond(_ message: [UInt8]) {
+    let prefix = 5
+    let capacity = prefix + message.count
+    let buffer = takeBuffer(capacity)
+    buffer.storeBytes(of: 0, as: UInt8.self)
+    (buffer + 1).storeBytes(of: UInt32(message.count).bigEndian, as: UInt32.self)
+    message.withUnsafeBytes { bytes in
+      if let base = bytes.baseAddress {
+        (buffer + prefix).copyMemory(from: base, byteCount: bytes.count)
+      }
+    }
+    respond(buffer, capacity: capacity, count: capacity)
+  }
+}

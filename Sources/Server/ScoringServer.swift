@@ -1,0 +1,62 @@
+internal import Core
+package import Engine
+internal import EventLoop
+package import Logging
+package import Syscalls
+internal import Transport
+
+/// Crescendo's server: the services of every loop over one engine.
+package final class ScoringServer {
+  private let transport: TransportServer
+  private let health: ServingState
+  /// Held for the loops, which know them by address only.
+  private let services: [LoopServices]
+
+  package struct Configuration: Sendable {
+    package var address: SocketAddress
+    /// Event loops, one thread each, at least 1.
+    package var loops: Int
+    /// Cores that the loops are pinned to, in turn; empty = not pinned.
+    package var cores: [Int]
+    /// For request ids that clients leave empty; random, so that they differ between servers.
+    package var seed: UInt64
+
+    package init(address: SocketAddress, loops: Int, cores: [Int], seed: UInt64) {
+      self.address = address
+      self.loops = loops
+      self.cores = cores
+      self.seed = seed
+    }
+  }
+
+  /// Listens and serves from now on.
+  package init(_ engine: Engine, _ configuration: Configuration, logger: Logger)
+    throws(SystemError)
+  {
+    let health = ServingState()
+    var seeds = SplitMix64(seed: configuration.seed)
+    var services: [LoopServices] = []
+    transport = try TransportServer(
+      TransportConfiguration(
+        address: configuration.address, loops: configuration.loops, cores: configuration.cores,
+        clock: engine.clock)
+    ) { eventLoop in
+      let loop = LoopServices(
+        engine: engine, eventLoop: eventLoop, health: health, logger: logger, seed: seeds.next())
+      services.append(loop)
+      return loop.table()
+    }
+    self.services = services
+    self.health = health
+  }
+
+  /// Where it listens, with the port that was really taken.
+  package var address: SocketAddress { transport.address }
+
+  /// Says NOT_SERVING, takes no new connections, lets calls finish within the drain time, and
+  /// returns when all is closed. `stopShards` returns when no shard runs any more.
+  package func stop(stopShards: () -> Void) {
+    health.stopServing()
+    transport.stop(loopsEnded: stopShards)
+  }
+}
