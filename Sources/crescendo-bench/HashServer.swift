@@ -1,0 +1,57 @@
+import Core
+import EventLoop
+import Foundation
+import Syscalls
+import Transport
+import Wire
+
+/// The peers' work on our own transport and codec: N packed ids in, N packed floats out, one
+/// multiply-shift hash per item.
+enum HashServer {
+  static func run(port: UInt16) throws {
+    StopSignals.hold()
+    let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
+    arena.initialize(
+      to: Arena(firstChunkBytes: Limits.arenaFirstChunkBytes, limitBytes: Limits.arenaBytes))
+    let server = try TransportServer(
+      TransportConfiguration(
+        address: SocketAddress(host: "127.0.0.1", port: port), loops: 1, cores: [], clock: .system)
+    ) { _ in
+      ServiceTable(
+        methods: [
+          ServiceMethod(path: WireNames.scorePath, handle: hashItems, cancelled: { _, _ in })
+        ],
+        context: arena)
+    }
+    print("listening on \(server.address)")
+    fflush(nil)
+    _ = StopSignals.wait()
+    server.stop {}
+  }
+}
+
+private func hashItems(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
+  let call = UnaryCall(pointer)
+  guard let arena = context?.assumingMemoryBound(to: Arena.self) else { return }
+  arena.pointee.reset()
+  var view = ScoreRequestView()
+  if let failure = ScoreRequestDecoder.decode(
+    call.message, into: &view, arena: arena, candidatesMax: Limits.candidates)
+  {
+    return call.fail(failure)
+  }
+  let count = view.itemIDCount
+  let capacity = ScoreResponseLayout.capacity(
+    count: count, wantRaw: false, requestIDBytes: 0, provenance: nil)
+  let buffer = call.takeBuffer(capacity)
+  let layout = ScoreResponseLayout(buffer, count: count, wantRaw: false)
+  if let ids = view.itemIDs {
+    for index in 0..<count {
+      let id = ids.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self)
+      let hash = (id &* 0x9E37_79B9_7F4A_7C15) >> 40
+      layout.scores.storeBytes(
+        of: Float(hash) * 0x1p-24, toByteOffset: 4 * index, as: Float.self)
+    }
+  }
+  call.respond(buffer, capacity: capacity, count: layout.finishScoresOnly())
+}
