@@ -92,9 +92,9 @@ let package = Package(
     tests("ExecutorsTests", ["Executors", "Core"]),
     tests("EngineTests", ["Engine", "Executors", "Models", "Signals", "CKernels", "Syscalls", "Core"]),
     tests("TransportTests", ["Transport", "HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
-    tests("ClientTests", ["Client", "HTTP2", "Wire", "Core"]),
+    tests("ClientTests", ["Client", "HTTP2", "Wire", "Syscalls", "Core"]),
     tests("ServerTests", ["Server", "Client", "Transport", "Wire", "Core"]),
-    tests("CLITests", ["crescendo", "Core"]),
+    tests("CLITests", ["crescendo", "Client", "Wire", "Syscalls", "Core"]),
     tests("TidyTests", []),
   ],
   swiftLanguageModes: [.v6]
