@@ -1,0 +1,301 @@
+package import Core
+package import HTTP2
+internal import Wire
+
+/// The bounds and names of a client.
+package struct ClientOptions: Sendable {
+  /// The longest message that is taken as an answer, bytes.
+  package var responseLimitBytes = Limits.messageBytes
+  package var userAgent = "crescendo/\(Version.text)"
+  package var http2 = HTTP2Limits(
+    concurrentStreams: 0, streamWindowBytes: Limits.streamWindowBytes,
+    connectionWindowBytes: Limits.connectionWindowBytes,
+    headerListBytes: Limits.headerListBytes, headerCount: Limits.headerCount)
+
+  package init() {}
+}
+
+/// One HTTP/2 connection of a gRPC client, without I/O and without a clock.
+///
+/// Bytes and times in, bytes and outcomes out; any number of unary calls at the same time. After
+/// every call of `start`, `receive` and `expire` its owner drains `nextOutput`. One thread at a
+/// time. Windows are given back as the bytes come, for a message is bounded by
+/// `ClientOptions.responseLimitBytes` and everything else is dropped.
+package final class ClientConnection {
+  package struct CallID: Hashable, Sendable {
+    fileprivate let stream: Int32
+  }
+
+  /// Nil once the connection is over.
+  private var session: HTTP2Session?
+  private let authority: String
+  private let options: ClientOptions
+  /// Calls whose stream nghttp2 still knows: it holds their addresses.
+  private var calls: [Int32: ClientCall] = [:]
+  private var outcomes: [Int32: UnaryOutcome] = [:]
+  /// Why no new call can be started.
+  private var refusal: CallFailure?
+  private var nowNanoseconds: UInt64 = 0
+  private var hasReceived = false
+
+  /// `authority` is what the server is called by: `HOST:PORT`.
+  package init(authority: String, options: ClientOptions = ClientOptions())
+    throws(HTTP2Session.ConnectionError)
+  {
+    self.authority = authority
+    self.options = options
+    self.session = try HTTP2Session(
+      .client, handlers: ClientConnection.handlers,
+      context: Unmanaged.passUnretained(self).toOpaque(), limits: options.http2, memory: nil)
+  }
+
+  deinit {
+    session?.destroy()
+  }
+
+  /// Whether another call can be started: no GOAWAY has come and the connection is not over.
+  package var isOpen: Bool { refusal == nil }
+
+  // MARK: Calls
+
+  /// Starts a unary call of `path` (`/package.Service/Method`). With a timeout, `grpc-timeout` is
+  /// sent, and `expire` ends the call when its time has come.
+  package func start(
+    path: String, message: [UInt8], timeoutNanoseconds: UInt64?, metadata: [MetadataEntry] = [],
+    nowNanoseconds: UInt64
+  ) throws(ClientError) -> CallID {
+    self.nowNanoseconds = nowNanoseconds
+    if let problem = metadata.lazy.compactMap(RequestHeaders.problem).first {
+      throw .invalidRequest(problem)
+    }
+    guard let body = ClientFraming.framed(message) else {
+      throw .invalidRequest("a message of \(message.count) bytes cannot be framed")
+    }
+    guard let session, refusal == nil else {
+      let refusal = refusal ?? CallFailure(.unavailable, "the connection is over")
+      throw .failed(FailedCall(refusal, origin: .connection))
+    }
+    let deadline = timeoutNanoseconds.map { nowNanoseconds.addingReportingOverflow($0) }
+    let call = ClientCall(
+      body: body, response: UnaryResponse(limitBytes: options.responseLimitBytes),
+      deadlineNanoseconds: deadline.map { $0.overflow ? distantFutureNanoseconds : $0.partialValue }
+        ?? distantFutureNanoseconds)
+    let headers = requestHeaders(path, timeoutNanoseconds, metadata)
+    do throws(HTTP2Session.ConnectionError) {
+      call.stream = try headers.withHeaders { list throws(HTTP2Session.ConnectionError) in
+        try session.submitRequest(list, stream: call.address, hasBody: true)
+      }
+    } catch {
+      // The stream ids of a connection are used up, or memory is.
+      refusal = CallFailure(.unavailable, "no more calls on this connection: \(error)")
+      throw .failed(
+        FailedCall(
+          CallFailure(.unavailable, "no more calls on this connection: \(error)"),
+          origin: .connection))
+    }
+    calls[call.stream] = call
+    return CallID(stream: call.stream)
+  }
+
+  private func requestHeaders(
+    _ path: String, _ timeoutNanoseconds: UInt64?, _ metadata: [MetadataEntry]
+  ) -> RequestHeaders {
+    var headers = RequestHeaders()
+    headers.append(":method", "POST")
+    headers.append(":scheme", "http")
+    headers.append(":path", path)
+    headers.append(":authority", authority)
+    headers.append("te", "trailers")
+    headers.append("content-type", "application/grpc")
+    headers.append("user-agent", options.userAgent)
+    if let timeoutNanoseconds {
+      headers.append(
+        "grpc-timeout", CallTimeout.headerValue(nanoseconds: timeoutNanoseconds), isVolatile: true)
+    }
+    for entry in metadata { headers.append(entry.name, entry.value, isVolatile: true) }
+    return headers
+  }
+
+  /// What the call came to, once; nil while it runs.
+  package func takeOutcome(_ id: CallID) -> UnaryOutcome? {
+    outcomes.removeValue(forKey: id.stream)
+  }
+
+  /// When `expire` has something to do next; nil = no running call has a deadline.
+  package var nextDeadlineNanoseconds: UInt64? {
+    let next = calls.values.lazy.filter { !$0.isConcluded }.map(\.deadlineNanoseconds).min()
+    return next == distantFutureNanoseconds ? nil : next
+  }
+
+  /// Ends the calls whose deadline has come: DEADLINE_EXCEEDED here, RST_STREAM(CANCEL) there.
+  package func expire(nowNanoseconds: UInt64) {
+    self.nowNanoseconds = nowNanoseconds
+    for call in calls.values where !call.isConcluded && call.deadlineNanoseconds <= nowNanoseconds {
+      let failure = CallFailure(.deadlineExceeded, "no answer within the timeout")
+      conclude(call, .failure(FailedCall(failure, origin: .client)), streamIsOpen: true)
+    }
+  }
+
+  // MARK: Bytes
+
+  /// Takes bytes of the server, all of them.
+  package func receive(_ bytes: UnsafeRawBufferPointer, nowNanoseconds: UInt64) {
+    self.nowNanoseconds = nowNanoseconds
+    guard let session, let base = bytes.baseAddress, !bytes.isEmpty else { return }
+    if !hasReceived, bytes.starts(with: "HTTP/1".utf8) {
+      end("the peer speaks HTTP/1, not HTTP/2")
+      return
+    }
+    hasReceived = true
+    do throws(HTTP2Session.ConnectionError) {
+      try session.receive(base, count: bytes.count)
+    } catch {
+      end("the peer broke HTTP/2: \(error)")
+    }
+  }
+
+  /// The next bytes for the server, or nil; they live until the next call on this connection.
+  package func nextOutput() -> ByteSlice? {
+    guard let session else { return nil }
+    do throws(HTTP2Session.ConnectionError) {
+      if let output = try session.nextOutput() { return output }
+    } catch {
+      end("HTTP/2 failed: \(error)")
+      return nil
+    }
+    // nghttp2 has said its last word, a GOAWAY: because of what the peer sent, or after it.
+    if !session.wantsToRead, !session.wantsToWrite { end("HTTP/2 ended the connection") }
+    return nil
+  }
+
+  /// The connection is over: running calls fail with UNAVAILABLE, and so does every later one.
+  package func end(_ reason: String) {
+    guard let session else { return }
+    let failure = CallFailure(.unavailable, reason)
+    refusal = failure
+    for call in calls.values {
+      conclude(call, .failure(FailedCall(failure, origin: .connection)), streamIsOpen: false)
+    }
+    self.session = nil
+    session.destroy()
+    calls = [:]
+  }
+
+  /// Keeps the first outcome of a call. A stream that is still open then, or whose request is not
+  /// sent whole, is of no more use: the server is told.
+  private func conclude(_ call: ClientCall, _ outcome: UnaryOutcome, streamIsOpen: Bool) {
+    guard !call.isConcluded else { return }
+    call.isConcluded = true
+    outcomes[call.stream] = outcome
+    if streamIsOpen { session?.resetStream(call.stream, HTTP2ErrorCode.cancel) }
+  }
+}
+
+/// One call: what is still to be sent, and the answer so far.
+private final class ClientCall {
+  var stream: Int32 = 0
+  let body: [UInt8]
+  var sentBytes = 0
+  var response: UnaryResponse
+  let deadlineNanoseconds: UInt64
+  var isConcluded = false
+
+  init(body: [UInt8], response: UnaryResponse, deadlineNanoseconds: UInt64) {
+    self.body = body
+    self.response = response
+    self.deadlineNanoseconds = deadlineNanoseconds
+  }
+
+  /// What nghttp2 hands back; `ClientConnection.calls` keeps it alive.
+  var address: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+  static func at(_ address: UnsafeMutableRawPointer) -> ClientCall {
+    Unmanaged<ClientCall>.fromOpaque(address).takeUnretainedValue()
+  }
+}
+
+// MARK: What the session tells
+
+extension ClientConnection {
+  private static func at(_ context: UnsafeMutableRawPointer?) -> ClientConnection {
+    guard let context else { preconditionFailure("a session without its connection") }
+    return Unmanaged<ClientConnection>.fromOpaque(context).takeUnretainedValue()
+  }
+
+  private static let handlers = HTTP2Handlers(
+    // Servers open no streams here: push is switched off in SETTINGS.
+    streamOpened: { _, _ in nil },
+    header: { _, stream, name, nameCount, value, valueCount in
+      let call = ClientCall.at(stream)
+      guard !call.isConcluded else { return }
+      call.response.header(
+        ByteSlice(name, count: nameCount), ByteSlice(value, count: valueCount))
+    },
+    headersEnded: { context, stream, flags in
+      let isTooLarge = flags & HTTP2BlockFlags.tooLarge != 0
+      ClientConnection.at(context).step(stream) { $0.headersEnded(isTooLarge: isTooLarge) }
+    },
+    data: { context, stream, bytes, count in
+      let connection = ClientConnection.at(context)
+      connection.session?.consume(ClientCall.at(stream).stream, count: count)
+      connection.step(stream) { $0.data(UnsafeRawBufferPointer(start: bytes, count: count)) }
+    },
+    streamEnded: { context, stream in
+      let isSent = ClientCall.at(stream).isSent
+      ClientConnection.at(context).step(stream, streamIsOpen: !isSent) { $0.streamEnded() }
+    },
+    streamClosed: { context, stream, errorCode in
+      ClientConnection.at(context).streamClosed(ClientCall.at(stream), errorCode)
+    },
+    readBody: { _, stream, buffer, capacity, end in
+      ClientCall.at(stream).readBody(buffer, capacity, end)
+    },
+    goAway: { context, lastStream, errorCode in
+      ClientConnection.at(context).goAway(lastStream, errorCode)
+    })
+
+  private func step(
+    _ address: UnsafeMutableRawPointer, streamIsOpen: Bool = true,
+    _ event: (inout UnaryResponse) -> UnaryOutcome?
+  ) {
+    let call = ClientCall.at(address)
+    guard !call.isConcluded, let outcome = event(&call.response) else { return }
+    conclude(call, outcome, streamIsOpen: streamIsOpen)
+  }
+
+  private func streamClosed(_ call: ClientCall, _ errorCode: UInt32) {
+    if !call.isConcluded {
+      let outcome = call.response.streamReset(
+        errorCode: errorCode, deadlineHasPassed: call.deadlineNanoseconds <= nowNanoseconds)
+      conclude(call, outcome, streamIsOpen: false)
+    }
+    calls[call.stream] = nil
+  }
+
+  private func goAway(_ lastStream: Int32, _ errorCode: UInt32) {
+    let reason = StatusMapping.name(resetCode: errorCode)
+    refusal = CallFailure(.unavailable, "the server is closing the connection: \(reason)")
+    for call in calls.values where call.stream > lastStream {
+      let failure = CallFailure(
+        .unavailable, "the server closed the connection before this call: \(reason)")
+      conclude(call, .failure(FailedCall(failure, origin: .connection)), streamIsOpen: false)
+    }
+  }
+}
+
+extension ClientCall {
+  fileprivate var isSent: Bool { sentBytes == body.count }
+
+  fileprivate func readBody(
+    _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ end: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    let count = min(capacity, body.count - sentBytes)
+    body.withUnsafeBytes { source in
+      guard count > 0, let base = source.baseAddress else { return }
+      buffer.copyMemory(from: base + sentBytes, byteCount: count)
+    }
+    sentBytes += count
+    if isSent { end.pointee = HTTP2Body.endOfStream }
+    return count
+  }
+}

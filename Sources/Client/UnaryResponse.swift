@@ -1,0 +1,144 @@
+internal import Core
+internal import HTTP2
+internal import Wire
+
+/// The answer to one unary call as it comes in: events in, at most one outcome out.
+///
+/// An outcome is final: whoever gets one feeds no further events. Blocks of 1xx are skipped; a
+/// first block that ends the stream is Trailers-Only.
+struct UnaryResponse {
+  private struct Block {
+    var httpStatus: Int?
+    var contentType: [UInt8] = []
+    var grpcStatus: [UInt8]?
+    var grpcMessage: [UInt8] = []
+    var metadata: [MetadataEntry] = []
+  }
+
+  private var current = Block()
+  private var head: Block?
+  private var trailers: Block?
+  private var body: ClientMessageAssembler
+  private let limitBytes: Int
+  /// Of a body that is no gRPC message.
+  private var skippedBytes = 0
+
+  init(limitBytes: Int) {
+    self.limitBytes = limitBytes
+    self.body = ClientMessageAssembler(limitBytes: limitBytes)
+  }
+
+  mutating func header(_ name: ByteSlice, _ untrimmed: ByteSlice) {
+    // The session lets blanks around a value through.
+    let value = untrimmed.trimmed
+    if name.equals(":status") {
+      current.httpStatus = Int(value.text)
+    } else if name.equals("content-type") {
+      current.contentType = Array(value.bytes)
+    } else if name.equals("grpc-status") {
+      current.grpcStatus = Array(value.bytes)
+    } else if name.equals("grpc-message") {
+      current.grpcMessage = Array(value.bytes)
+    } else {
+      current.metadata.append(MetadataEntry(name.text, value.text))
+    }
+  }
+
+  mutating func headersEnded(isTooLarge: Bool) -> UnaryOutcome? {
+    let block = current
+    current = Block()
+    if isTooLarge {
+      return failed(
+        .resourceExhausted, "the answer's headers or trailers are too large", .client)
+    }
+    if let status = block.httpStatus, status < 200 { return nil }
+    if head == nil { head = block } else { trailers = block }
+    return nil
+  }
+
+  mutating func data(_ bytes: UnsafeRawBufferPointer) -> UnaryOutcome? {
+    guard isGRPC else {
+      // A page of some proxy: what follows it may still say more, but not for ever.
+      skippedBytes += bytes.count
+      return skippedBytes > limitBytes ? concludedWithoutStatus() : nil
+    }
+    do throws(CallFailure) {
+      try body.append(bytes)
+      return nil
+    } catch {
+      return failed(error.code, error.message, .client)
+    }
+  }
+
+  /// The server has ended its half.
+  mutating func streamEnded() -> UnaryOutcome? {
+    // A status in the first block counts only where nothing but that block came.
+    guard let last = trailers ?? (body.isEmpty ? head : nil), let value = last.grpcStatus else {
+      return concludedWithoutStatus()
+    }
+    let text = ClientStatus.message(last.grpcMessage)
+    guard let code = ClientStatus.code(value) else {
+      let shown = String(decoding: value.prefix(16), as: UTF8.self)
+      return failed(.unknown, "grpc-status is \"\(shown)\", not a known code: \(text)", .connection)
+    }
+    guard code == .ok else {
+      return .failure(
+        FailedCall(CallFailure(code, text), origin: .server, trailers: last.metadata))
+    }
+    guard isGRPC else { return concludedWithoutStatus() }
+    guard let message = body.message else {
+      return body.isEmpty
+        ? failed(.unimplemented, "the server answered OK without a message", .connection)
+        : failed(.internalError, "the answer ends in the middle of its message", .connection)
+    }
+    return .success(
+      UnaryAnswer(
+        message: message, headers: head?.metadata ?? [], trailers: trailers?.metadata ?? []))
+  }
+
+  /// The stream is gone before it ended.
+  func streamReset(errorCode: UInt32, deadlineHasPassed: Bool) -> UnaryOutcome {
+    if errorCode == HTTP2ErrorCode.cancel, deadlineHasPassed {
+      return failed(.deadlineExceeded, "the server gave up at the deadline", .connection)
+    }
+    return failed(
+      StatusMapping.code(resetCode: errorCode),
+      "the server reset the call: \(StatusMapping.name(resetCode: errorCode))", .connection)
+  }
+
+  private var isGRPC: Bool {
+    guard let head, head.httpStatus == 200 else { return false }
+    let prefix = Array("application/grpc".utf8)
+    guard head.contentType.starts(with: prefix) else { return false }
+    let rest = head.contentType.dropFirst(prefix.count)
+    guard let next = rest.first else { return true }
+    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
+  }
+
+  private func concludedWithoutStatus() -> UnaryOutcome {
+    guard let head, let status = head.httpStatus else {
+      return failed(.unknown, "the answer has no HTTP status", .connection)
+    }
+    if isGRPC { return failed(.unknown, "the answer ends without grpc-status", .connection) }
+    let type = String(decoding: head.contentType.prefix(64), as: UTF8.self)
+    return failed(
+      StatusMapping.code(httpStatus: status),
+      "HTTP status \(status) with content-type \"\(type)\" instead of a gRPC answer", .connection)
+  }
+
+  private func failed(_ code: StatusCode, _ text: String, _ origin: FailedCall.Origin)
+    -> UnaryOutcome
+  {
+    .failure(FailedCall(CallFailure(code, text), origin: origin))
+  }
+}
+
+extension ByteSlice {
+  fileprivate var trimmed: ByteSlice {
+    let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+    guard let first = bytes.firstIndex(where: { !isBlank($0) }),
+      let last = bytes.lastIndex(where: { !isBlank($0) })
+    else { return .empty }
+    return ByteSlice(UnsafeRawBufferPointer(rebasing: bytes[first...last]))
+  }
+}
