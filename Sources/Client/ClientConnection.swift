@@ -191,29 +191,6 @@ package final class ClientConnection {
   }
 }
 
-/// One call: what is still to be sent, and the answer so far.
-private final class ClientCall {
-  var stream: Int32 = 0
-  let body: [UInt8]
-  var sentBytes = 0
-  var response: UnaryResponse
-  let deadlineNanoseconds: UInt64
-  var isConcluded = false
-
-  init(body: [UInt8], response: UnaryResponse, deadlineNanoseconds: UInt64) {
-    self.body = body
-    self.response = response
-    self.deadlineNanoseconds = deadlineNanoseconds
-  }
-
-  /// What nghttp2 hands back; `ClientConnection.calls` keeps it alive.
-  var address: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
-
-  static func at(_ address: UnsafeMutableRawPointer) -> ClientCall {
-    Unmanaged<ClientCall>.fromOpaque(address).takeUnretainedValue()
-  }
-}
-
 // MARK: What the session tells
 
 extension ClientConnection {
@@ -280,22 +257,5 @@ extension ClientConnection {
         .unavailable, "the server closed the connection before this call: \(reason)")
       conclude(call, .failure(FailedCall(failure, origin: .connection)), streamIsOpen: false)
     }
-  }
-}
-
-extension ClientCall {
-  fileprivate var isSent: Bool { sentBytes == body.count }
-
-  fileprivate func readBody(
-    _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ end: UnsafeMutablePointer<UInt32>
-  ) -> Int {
-    let count = min(capacity, body.count - sentBytes)
-    body.withUnsafeBytes { source in
-      guard count > 0, let base = source.baseAddress else { return }
-      buffer.copyMemory(from: base + sentBytes, byteCount: count)
-    }
-    sentBytes += count
-    if isSent { end.pointee = HTTP2Body.endOfStream }
-    return count
   }
 }
