@@ -1,1 +1,31 @@
-@main struct Crescendo { static func main() {} }
+import ArgumentParser
+import Core
+
+@main
+struct Crescendo: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "crescendo",
+    abstract: "Promotion scores for personalization: serve them, ask for them, look after them.",
+    discussion: """
+      Exit codes: 0 ok; 1 the answer is no; 2 usage; 3 the server cannot be reached; \
+      4 the call failed, with its status on standard error.
+      """,
+    version: Version.text,
+    subcommands: subcommands)
+
+  /// One file each, in the order in which help lists them.
+  private static let subcommands: [any ParsableCommand.Type] = [
+    ScoreCommand.self,
+    HealthCommand.self,
+    VersionCommand.self,
+  ]
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      CommandEnd(error).leave()
+    }
+  }
+}

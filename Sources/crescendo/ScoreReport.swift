@@ -1,0 +1,80 @@
+import Wire
+
+/// An answer as it is shown: rows joined from the columns of a response.
+///
+/// The response has passed `mismatch(candidateCount:)` for these items.
+struct ScoreReport {
+  struct Row: Equatable {
+    var position: Int
+    var item: String
+    var score: Float
+    var boost: Float?
+    var raw: Double?
+    /// The contract's names without their prefix.
+    var fidelity: String
+    var reason: String
+  }
+
+  var requestID: String
+  var provenance: ScoreResponseMessage.Provenance
+  /// In position order.
+  var rows: [Row]
+
+  init(_ response: ScoreResponseMessage, items: ItemList) {
+    requestID = response.requestID
+    provenance = response.provenance
+    rows = response.scores.indices.map { position in
+      Row(
+        position: position, item: items.name(at: position), score: response.scores[position],
+        boost: response.boosts.isEmpty ? nil : response.boosts[position],
+        raw: response.rawScores.isEmpty ? nil : response.rawScores[position],
+        fidelity: ScoreVocabulary.fidelityName(response.fidelity(at: position)),
+        reason: ScoreVocabulary.reasonName(response.reason(at: position)))
+    }
+  }
+
+  /// The best first, ties by position. A candidate without a score (fidelity NONE) answers 0,
+  /// which is no score: it comes after those that have one, whatever their scale.
+  func ranked(top: Int?) -> [Row] {
+    let ordered = rows.sorted { left, right in
+      let (leftHas, rightHas) = (left.hasScore, right.hasScore)
+      if leftHas != rightHas { return leftHas }
+      if leftHas, left.score != right.score { return left.score > right.score }
+      return left.position < right.position
+    }
+    return top.map { Array(ordered.prefix($0)) } ?? ordered
+  }
+
+  /// The rows that somebody asked for: the best `top`, ranked, or all by position.
+  private func selected(top: Int?) -> [Row] {
+    top == nil ? rows : ranked(top: top)
+  }
+
+  /// One object, keys as the project's format page says.
+  func json(top: Int?) -> String {
+    JSONText.object([
+      ("request_id", JSONText.string(requestID)),
+      ("snapshot", JSONText.string(provenance.snapshot)),
+      ("model", JSONText.string(provenance.model)),
+      ("results", JSONText.array(selected(top: top).map(\.json))),
+    ])
+  }
+}
+
+extension ScoreReport.Row {
+  fileprivate var hasScore: Bool { fidelity != "NONE" && !score.isNaN }
+
+  fileprivate var json: String {
+    var members: [(key: String, value: String)] = [
+      ("position", "\(position)"), ("item", JSONText.string(item)),
+      ("score", JSONText.number(score)), ("boost", boost.map(JSONText.number) ?? "null"),
+    ]
+    if let raw { members.append(("raw", JSONText.number(raw))) }
+    members += [
+      ("fidelity", JSONText.string(fidelity)), ("reason", JSONText.string(reason)),
+      // No campaign has been asked for: that comes with boosts.
+      ("campaign", "null"),
+    ]
+    return JSONText.object(members)
+  }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Client
+import Syscalls
+
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case table
+  case json
+}
+
+/// Which server, and how long it may take: what every command that makes a call has.
+struct TargetOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The server. Else CRESCENDO_TARGET, else \(TargetOptions.defaultTarget).",
+      valueName: "host:port"))
+  var target: String?
+
+  @Option(
+    help: "The call's deadline, for example 500us, 20ms, 1.5s; connecting is not counted. Else 1s.",
+    transform: DurationArgument.init(parsing:))
+  var timeout = DurationArgument(nanoseconds: 1_000_000_000)
+
+  static let defaultTarget = "127.0.0.1:7001"
+  /// For making the connection: a SYN that is lost comes again after 1 s and after 3 s.
+  private static let connectTimeoutNanoseconds: UInt64 = 5_000_000_000
+
+  /// The flag, else the environment, else the default.
+  func address(environment: (String) -> String?) throws(CommandFailure) -> SocketAddress {
+    let (text, origin) =
+      if let target {
+        (target, "--target")
+      } else if let value = environment("CRESCENDO_TARGET"), !value.isEmpty {
+        (value, "CRESCENDO_TARGET")
+      } else {
+        (TargetOptions.defaultTarget, "the default target")
+      }
+    guard let address = SocketAddress(text) else {
+      throw CommandFailure(
+        .usage,
+        "\(origin) is \"\(text)\"; it is HOST:PORT, for example 127.0.0.1:7001 or [::1]:7001")
+    }
+    return address
+  }
+
+  /// Connects, and hands the channel and the call's timeout to `body`.
+  func call<Answer>(_ body: (Channel, UInt64) throws(ClientError) -> Answer)
+    throws(CommandFailure) -> Answer
+  {
+    let address = try address(environment: Environment.value)
+    do throws(ClientError) {
+      let channel = try Channel.connect(
+        to: address, timeoutNanoseconds: TargetOptions.connectTimeoutNanoseconds)
+      return try body(channel, timeout.nanoseconds)
+    } catch {
+      throw CommandFailure(error, target: address)
+    }
+  }
+}
