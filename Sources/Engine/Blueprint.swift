@@ -65,7 +65,9 @@ package final class Blueprint: @unchecked Sendable {
     var binder = FeatureBinder(declaration, forest, snapshot)
     try binder.bindAll()
     fixed = Blueprint.flat(binder.fixed)
-    candidate = Blueprint.flat(binder.candidate)
+    // What no tree tests need not be looked up.
+    let splits = forest.statistics.splitsByFeature
+    candidate = Blueprint.flat(binder.candidate.filter { splits[$0.index] > 0 })
     userVectors = Blueprint.flat(binder.userVectors)
     rowCount = binder.rowCount
   }

@@ -15,8 +15,10 @@ struct Crescendo: ParsableCommand {
 
   /// One file each, in the order in which help lists them.
   private static let subcommands: [any ParsableCommand.Type] = [
+    ServeCommand.self,
     ScoreCommand.self,
     HealthCommand.self,
+    SnapshotCommand.self,
     VersionCommand.self,
   ]
 
