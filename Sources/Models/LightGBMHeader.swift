@@ -11,9 +11,7 @@ struct LightGBMHeader {
   var categoricalFeatures: [(feature: Int, largest: Int64)] = []
 
   /// Reads up to the first line behind the header, and returns that.
-  init(
-    _ reader: inout LineReader
-  ) throws(ModelError) {
+  init(_ reader: inout LineReader) throws(ModelError) {
     guard let first = reader.nextFilled(), first.bytes.equals("tree") else {
       throw ModelError(location: "line 1", reason: "not a LightGBM text model")
     }
@@ -24,7 +22,7 @@ struct LightGBMHeader {
       if line.bytes.hasPrefix("Tree=") || line.bytes.equals("end of trees") { break }
       reader = ahead
       let (key, value) = line.bytes.keyAndValue ?? (line.bytes, ByteSlice.empty)
-      guard Self.keys.contains(key.text) else {
+      guard key.count < 32, Self.keys.contains(key.text) else {
         throw ModelError(location: "line \(line.number)", reason: "unknown key \(key.quoted)")
       }
       guard values.updateValue(value, forKey: key.text) == nil else {

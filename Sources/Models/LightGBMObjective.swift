@@ -10,6 +10,7 @@ struct LightGBMObjective {
   init() {}
 
   init(_ text: ByteSlice) throws(ModelError) {
+    guard text.count < 64 else { throw Self.unknown(text) }
     name = text.text
     var words = text.words
     guard let first = words.next() else { throw Self.refusal("objective is empty") }

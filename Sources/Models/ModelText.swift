@@ -122,8 +122,10 @@ extension ByteSlice {
   }
 
   /// The double nearest to a decimal number, or one of `inf`, `-inf`, `nan`, `-nan`, which
-  /// LightGBM prints: the bits of its own reader, which rounds correctly too.
+  /// LightGBM prints: the bits of its own reader, which rounds correctly too. It prints 17 digits;
+  /// what is longer than any honest spelling is refused, lest rounding it take long.
   var double: Double? {
+    guard count <= 128 else { return nil }
     if isDecimal { return Double(text) }
     if equals("inf") { return .infinity }
     if equals("-inf") { return -.infinity }

@@ -101,6 +101,17 @@ import Testing
     #expect(refusalOf("tree\n") == "header: version is missing")
   }
 
+  @Test func aFileOverTheBoundIsNotRead() {
+    // Only the first byte is there: reading on would be caught by the sanitizer, or crash.
+    withUnsafeBytes(of: UInt8(ascii: "t")) { byte in
+      let file = UnsafeRawBufferPointer(
+        start: byte.baseAddress, count: Limits.modelFileBytes + 1)
+      #expect(throws: ModelError(reason: "the file has 1073741825 bytes, more than 1073741824")) {
+        try LightGBM.parse(file)
+      }
+    }
+  }
+
   @Test func namesThatAreNotUTF8AreRefused() throws {
     var bytes = Array(ModelSource().text.utf8)
     let name = try #require(bytes.firstRange(of: Array("=a b".utf8))).lowerBound + 1

@@ -138,6 +138,12 @@ import Testing
     #expect(ModelSource(tree).refusal.contains("names none of 1 category sets"))
   }
 
+  @Test func numbersAreReadUpToAHonestLength() {
+    let digits = String(repeating: "3", count: 126)
+    #expect(refusal(["threshold": "0.5 0.\(digits)"]) == "accepted")
+    #expect(refusal(["threshold": "0.5 0.\(digits)3"]).contains("node 1: threshold is \"0.333"))
+  }
+
   @Test func messagesAreCutAndEscaped() {
     let hostile = "\u{1B}[31m" + String(repeating: "x", count: 500)
     let message = refusal(["threshold": "0.5 \(hostile)"])
