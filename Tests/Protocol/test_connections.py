@@ -148,7 +148,7 @@ def test_half_closed_connection(doomed):
     while not connection.answers[stream].ended and connection.pump():
         pass
     answer = connection.answers[stream]
-    assert not answer.ended or answer.code == "OK", answer
+    assert not answer.ended or answer.code in ("OK", "CANCELLED", "UNAVAILABLE"), answer
 
 
 @pytest.mark.parametrize("data", [
@@ -163,7 +163,7 @@ def test_other_protocols(stubs, server, connect, data):
             other.shutdown(socket.SHUT_WR)
             while other.recv(65_536):
                 pass
-        except ConnectionError:
+        except OSError:  # closed or reset under our hands, or still open after the timeout
             pass
     assert len(connect(server).score(stubs.ScoreRequest(item_ids=[1])).scores) == 1
 

@@ -1,6 +1,7 @@
 """Eight clients, two loops, mixed batches: every answer right, and memory that stays.
 
 CRESCENDO_SOAK_CALLS: calls of each client (default 400; `tools/test soak` asks for 10,000).
+CRESCENDO_SANITIZER: what the program was built with, if anything; memory is then not its own.
 """
 
 import os
@@ -83,4 +84,5 @@ def test_soak(stubs, tmp_path, start, connect, seed):
     assert not wrong, f"seed {seed}: {len(wrong)} of {CLIENTS * CALLS} wrong, first {wrong[:3]}"
     growth = server.rss_bytes() - midpoint[0]
     print(f"{CLIENTS * CALLS} calls right; RSS {midpoint[0]} at the midpoint, growth {growth} bytes")
-    assert growth <= ALLOWED_GROWTH_BYTES, f"RSS grew by {growth} bytes from {midpoint[0]}"
+    sanitized = os.environ.get("CRESCENDO_SANITIZER")
+    assert sanitized or growth <= ALLOWED_GROWTH_BYTES, f"RSS grew by {growth} bytes from {midpoint[0]}"
