@@ -62,7 +62,8 @@ class Oracle:
         scores = np.zeros(len(rows), np.float32)
         if known.any():
             booster = self.booster(model["name"])
-            raw[known] = booster.predict(self._matrix(request, rows), raw_score=True)
+            raw[known] = booster.predict(self._matrix(request, rows), raw_score=True,
+                                         num_threads=1)
             scores[known] = transformed(booster, model["output"], raw[known])
         return Expected(raw, scores, known, model["name"])
 

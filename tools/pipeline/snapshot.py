@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
 from safetensors.numpy import load_file, save
 
 from rows import Source, parse_source

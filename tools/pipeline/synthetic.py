@@ -22,6 +22,7 @@ from rows import Rows, local_hour, local_weekday, matrix, parse_source
 from snapshot import Model, parse_time, write
 from tables import Table
 from training import Shape, constant, content, train
+from validate import SnapshotError
 
 CREATED = "2026-11-23T08:00:00Z"
 TRAINING_ROWS = 200_000
@@ -122,7 +123,7 @@ def build_constant(arguments: argparse.Namespace) -> str:
     """Items and a model of one constant tree: scoring costs nothing, so the wire is measured."""
     rng = np.random.default_rng(arguments.seed)
     items = tracks(rng, Genres(rng), arguments.items)
-    model = Model("default", content(constant((100, 1_000), "bias")),
+    model = Model("default", content(constant(100, 1_000, "bias")),
                   [("bias", "constant(1.0)")])
     return write(arguments.folder, items, None, [model], categories=CATEGORIES,
                  created=arguments.created, run=f"constant tree, seed {arguments.seed}")
@@ -154,7 +155,11 @@ def main() -> int:
         arguments.items = CONSTANT_TREE_ITEMS if arguments.constant_tree else 100_000
     if arguments.constant_tree and arguments.example_request:
         parser.error("a constant tree ranks nothing: no example request")
-    version = (build_constant if arguments.constant_tree else build)(arguments)
+    try:
+        version = (build_constant if arguments.constant_tree else build)(arguments)
+    except SnapshotError as error:
+        print(f"synthetic: {error}", file=sys.stderr)
+        return 1
     print(f"{arguments.folder}: {version}")
     return 0
 
