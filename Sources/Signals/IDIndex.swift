@@ -34,6 +34,9 @@ struct IDIndex: ~Copyable, @unchecked Sendable {
     // An empty slot has id 0, which no row has, and row −1: the answer to a search for id 0.
     slots.initialize(repeating: Slot(id: 0, row: -1), count: capacity)
     for row in 0..<count {
+      if row + IDIndex.lookAhead < count {
+        crescendo_prefetch(slots + start(IDIndex.load(ids, row + IDIndex.lookAhead)))
+      }
       let id = IDIndex.load(ids, row)
       guard id != 0 else { throw .zero(row: row) }
       var position = start(id)
