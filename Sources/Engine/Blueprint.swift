@@ -5,12 +5,16 @@ package import Signals
 /// Why a model of a snapshot cannot be served: refused when the snapshot is loaded, so that no
 /// request ever meets it.
 package struct BlueprintError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The file at fault: the manifest, or the model's own.
+  package var file: String
   package var model: String
+  /// May be empty.
   package var feature: String
   package var reason: String
 
   package var description: String {
-    feature.isEmpty ? "model \(model): \(reason)" : "model \(model): feature \(feature): \(reason)"
+    let place = feature.isEmpty ? "model \(model)" : "model \(model): feature \(feature)"
+    return "\(file): \(place): \(reason)"
   }
 }
 

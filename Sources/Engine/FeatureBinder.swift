@@ -41,7 +41,8 @@ struct FeatureBinder {
   }
 
   private func error(_ feature: String, _ reason: String) -> BlueprintError {
-    BlueprintError(model: declaration.name, feature: feature, reason: reason)
+    BlueprintError(
+      file: Manifest.fileName, model: declaration.name, feature: feature, reason: reason)
   }
 
   private mutating func bind(_ index: Int, _ name: String, _ source: FeatureSource)

@@ -31,7 +31,7 @@ package final class Serving: @unchecked Sendable {
       let index = blueprints.firstIndex(where: { $0.declaration.name == manifest.defaultModel })
     else {
       throw BlueprintError(
-        model: manifest.defaultModel, feature: "", reason: "the default model is not declared")
+        file: Manifest.fileName, model: manifest.defaultModel, feature: "", reason: "the default model is not declared")
     }
     self.blueprints = blueprints
     defaultBlueprint = blueprints[index]
@@ -51,19 +51,19 @@ package final class Serving: @unchecked Sendable {
   {
     guard declaration.kind == .lightGBM else {
       throw BlueprintError(
-        model: declaration.name, feature: "",
+        file: Manifest.fileName, model: declaration.name, feature: "",
         reason: "kind \(declaration.kind.rawValue) is not supported yet; lightgbm is")
     }
     guard let file = snapshot.modelFiles[declaration.name] else {
       throw BlueprintError(
-        model: declaration.name, feature: "", reason: "\(declaration.file) was not loaded")
+        file: declaration.file, model: declaration.name, feature: "", reason: "was not loaded")
     }
     let forest: Forest
     do throws(ModelError) {
-      forest = try LightGBM.parse(file.bytes.bytes)
+      forest = try file.bytes.withBytes { (bytes) throws(ModelError) in try LightGBM.parse(bytes) }
     } catch {
       throw BlueprintError(
-        model: declaration.name, feature: "", reason: "\(declaration.file): \(error)")
+        file: declaration.file, model: declaration.name, feature: "", reason: "\(error)")
     }
     return try Blueprint(
       declaration, index: index, forest: forest, sha256: file.sha256, snapshot: snapshot)

@@ -56,16 +56,16 @@ final class LoopServices {
         ServiceMethod(path: WireNames.scorePath, handle: handleScore, cancelled: cancelScore),
         ServiceMethod(
           path: WireNames.healthCheckPath, handle: handleHealthCheck, cancelled: ignoreCancelled),
-        ServiceMethod(
-          path: WireNames.streamScoresPath, handle: refuseStreaming, cancelled: ignoreCancelled),
-        ServiceMethod(
-          path: WireNames.scoreManyPath, handle: refuseStreaming, cancelled: ignoreCancelled),
-        ServiceMethod(
-          path: WireNames.healthWatchPath, handle: refuseStreaming, cancelled: ignoreCancelled),
+        ServiceMethod.unserved(path: WireNames.streamScoresPath, because: LoopServices.unaryOnly),
+        ServiceMethod.unserved(path: WireNames.scoreManyPath, because: LoopServices.unaryOnly),
+        ServiceMethod.unserved(path: WireNames.healthWatchPath, because: LoopServices.unaryOnly),
       ],
       context: Unmanaged.passUnretained(self).toOpaque(),
       callEnded: logger.logLevel <= .debug ? logCall : nil)
   }
+
+  private static let unaryOnly =
+    "this server answers unary calls only: use Score, or Check for health"
 
   /// In the order of `table`.
   static let methodNames = [
@@ -78,11 +78,6 @@ final class LoopServices {
 private func ignoreCancelled(
   _ context: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer
 ) {}
-
-private func refuseStreaming(_ context: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer) {
-  UnaryCall(call).fail(
-    .unimplemented, "this server answers unary calls only: use Score, or Check for health")
-}
 
 private func logCall(_ context: UnsafeMutableRawPointer?, _ record: UnsafeRawPointer) {
   let record = record.assumingMemoryBound(to: CallRecord.self).pointee

@@ -41,7 +41,7 @@ private struct ManifestDocument: Decodable {
 }
 
 extension Manifest {
-  static let fileName = "manifest.json"
+  package static let fileName = "manifest.json"
 
   /// Parses and checks all that can be checked without the other files.
   init(parsing bytes: UnsafeRawBufferPointer) throws(SnapshotError) {

@@ -12,6 +12,15 @@ package struct ServiceMethod {
   /// with this.
   package var cancelled:
     @convention(c) (_ service: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer) -> Void
+  /// Why the method answers UNIMPLEMENTED as soon as its headers are there; nil = it is served.
+  package var refusal: String?
+
+  /// A method that the contract has and this server does not serve.
+  package static func unserved(path: StaticString, because refusal: String) -> ServiceMethod {
+    var method = ServiceMethod(path: path, handle: { _, _ in }, cancelled: { _, _ in })
+    method.refusal = refusal
+    return method
+  }
 
   package init(
     path: StaticString,

@@ -46,6 +46,9 @@ extension StreamPointer {
     guard headers.method >= 0 else {
       return fail(.unimplemented, "this server has no such method; methods are case-sensitive")
     }
+    if let refusal = loop.pointee.methods[headers.method].pointee.refusal {
+      fail(.unimplemented, refusal)
+    }
   }
 
   /// Bytes of the message; an error in them ends the call at once. The message may point into

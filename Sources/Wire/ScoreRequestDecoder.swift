@@ -12,7 +12,8 @@ package enum ScoreRequestDecoder {
 
   /// Fills `view`. Its pointers live as long as `message` and what is in `arena`.
   ///
-  /// Undecodable bytes: INTERNAL with message name and byte offset. Too many candidates, or more
+  /// Undecodable bytes: INTERNAL with message name and byte offset. A NUL in a string:
+  /// INVALID_ARGUMENT. Too many candidates, or more
   /// memory than the arena may take: RESOURCE_EXHAUSTED, not to be retried.
   package static func decode(
     _ message: ByteSlice, into view: inout ScoreRequestView, arena: UnsafeMutablePointer<Arena>,
@@ -34,8 +35,10 @@ package enum ScoreRequestDecoder {
       }
       return nil
     } catch {
-      return CallFailure(
-        .internalError, "cannot decode \(messageName): byte \(error.offset): \(error.reason)")
+      let place = "\(messageName): byte \(error.offset): \(error.reason)"
+      return error.isDecodable
+        ? CallFailure(.invalidArgument, place)
+        : CallFailure(.internalError, "cannot decode \(place)")
     }
   }
 
@@ -52,7 +55,8 @@ package enum ScoreRequestDecoder {
     guard count > 0 else { return true }
     guard let compact = arena.pointee.allocate(byteCount: count, alignment: 8) else { return false }
     var writer = WireWriter(compact)
-    try writer.copyKnown(reader, .scoreRequest, isDropped: scan.isReadInPlace)
+    try writer.copyKnown(reader, .scoreRequest, isDropped: scan.isCopiedElsewhere)
+    if scan.hasContext { try writer.copyContexts(reader, bytes: scan.contextBytes) }
     precondition(writer.cursor == compact + count, "the pre-scan counts what the copy writes")
     var allocator = ProtobufCAllocator(
       alloc: arenaAllocate, free: arenaFree, allocator_data: UnsafeMutableRawPointer(arena))
@@ -86,6 +90,9 @@ struct RequestScan {
   /// Bytes of known fields: of the id column, of each kind of columns, of all others.
   private var itemIDBytes = 0
   private var otherBytes = 0
+  private var contexts = 0
+  /// Known bytes within all contexts.
+  private(set) var contextBytes = 0
 
   private struct Columns {
     var count = 0
@@ -113,6 +120,9 @@ struct RequestScan {
         try note(field, known, reader, &columns.candidate)
       case 8:
         try note(field, known, reader, &columns.user)
+      case 4:
+        contexts += 1
+        contextBytes += try reader.inside(field).knownBytes(.context)
       default:
         if field.number == 6 { itemURIs += 1 }
         otherBytes += known
@@ -133,7 +143,7 @@ struct RequestScan {
   private func columnView(_ field: WireField, _ reader: WireReader) throws(WireError)
     -> FloatColumnView?
   {
-    var inner = WireReader(reader.base, from: field.valueStart, to: field.end)
+    var inner = reader.inside(field)
     var view = FloatColumnView(name: .empty, values: nil, count: 0)
     var (names, values) = (0, 0)
     while !inner.isAtEnd {
@@ -154,8 +164,14 @@ struct RequestScan {
   var candidateColumnsAreInPlace: Bool { columns.candidate.areInPlace }
   var userColumnsAreInPlace: Bool { columns.user.areInPlace }
 
-  func isReadInPlace(_ number: UInt32) -> Bool {
+  /// A context that comes in parts is its parts joined (encoding specification, "Last One Wins"):
+  /// it is copied as one, because protobuf-c 1.4.1 forgets the numbers of the earlier parts.
+  var hasContext: Bool { contexts > 0 }
+
+  /// Whether a field of the request is no part of what protobuf-c gets as it stands.
+  func isCopiedElsewhere(_ number: UInt32) -> Bool {
     switch number {
+    case 4: true
     case 5: itemIDsAreInPlace
     case 7: candidateColumnsAreInPlace
     case 8: userColumnsAreInPlace
@@ -164,7 +180,8 @@ struct RequestScan {
   }
 
   var bytesForProtobufC: Int {
-    otherBytes + (itemIDsAreInPlace ? 0 : itemIDBytes)
+    otherBytes + (contexts > 0 ? WireWriter.fieldBytes(contextBytes) : 0)
+      + (itemIDsAreInPlace ? 0 : itemIDBytes)
       + (candidateColumnsAreInPlace ? 0 : columns.candidate.bytes)
       + (userColumnsAreInPlace ? 0 : columns.user.bytes)
   }

@@ -82,9 +82,7 @@ extension WireReader {
       }
     case .message(let schema):
       try require(field, field.wireType == WireType.lengthDelimited)
-      let inner = WireReader(base, from: field.valueStart, to: field.end)
-      let known = try inner.knownBytes(schema)
-      return 1 + WireWriter.varintBytes(known) + known
+      return WireWriter.fieldBytes(try inside(field).knownBytes(schema))
     }
     return field.end - field.start
   }
@@ -102,7 +100,8 @@ extension WireReader {
     }
     guard field.valueCount == 0 || memchr(base + field.valueStart, 0, field.valueCount) == nil
     else {
-      throw WireError(offset: field.valueStart, reason: "a string with a NUL in it")
+      throw WireError(
+        offset: field.valueStart, reason: "a string with a NUL in it", isDecodable: true)
     }
   }
 }
@@ -149,6 +148,27 @@ struct WireWriter {
     cursor += count
   }
 
+  /// Bytes of a length-delimited field with `bytes` in it; its number is below 16.
+  @inline(__always)
+  static func fieldBytes(_ bytes: Int) -> Int {
+    1 + varintBytes(bytes) + bytes
+  }
+
+  private mutating func head(_ number: UInt32, bytes: Int) {
+    byte(UInt8(number << 3 | WireType.lengthDelimited))
+    varint(UInt64(bytes))
+  }
+
+  /// The known fields of all contexts of a request, as one context.
+  mutating func copyContexts(_ reader: WireReader, bytes: Int) throws(WireError) {
+    var reader = reader
+    head(4, bytes: bytes)
+    while !reader.isAtEnd {
+      let field = try reader.next()
+      if field.number == 4 { try copyKnown(reader.inside(field), .context) { _ in false } }
+    }
+  }
+
   /// Leaves room for bytes that somebody else writes; answers where.
   mutating func skip(_ count: Int) -> UnsafeMutableRawPointer {
     let start = cursor
@@ -169,10 +189,8 @@ struct WireWriter {
       case .unknown:
         continue
       case .message(let inner):
-        let innerReader = WireReader(reader.base, from: field.valueStart, to: field.end)
-        byte(UInt8(field.number << 3 | WireType.lengthDelimited))
-        varint(UInt64(try innerReader.knownBytes(inner)))
-        try copyKnown(innerReader, inner) { _ in false }
+        head(field.number, bytes: try reader.inside(field).knownBytes(inner))
+        try copyKnown(reader.inside(field), inner) { _ in false }
       default:
         bytes(reader.base + field.start, field.end - field.start)
       }

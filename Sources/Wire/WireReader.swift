@@ -4,6 +4,8 @@ internal import Core
 struct WireError: Error {
   var offset: Int
   var reason: StaticString
+  /// The bytes are a message, but not one that we take.
+  var isDecodable = false
 }
 
 /// Wire types of protobuf (encoding specification, "Message Structure").
@@ -42,6 +44,11 @@ struct WireReader {
   }
 
   var isAtEnd: Bool { offset == end }
+
+  /// The fields of a message that is a field of this one.
+  func inside(_ field: WireField) -> WireReader {
+    WireReader(base, from: field.valueStart, to: field.end)
+  }
 
   /// The next field; groups, tag 0 and lengths that reach too far are errors.
   @inline(__always)

@@ -72,7 +72,7 @@ struct RequestGenerator {
     if chance(70) { fields.append(field { $0.textField(1, $1.text()) }) }
     if chance(70) { fields.append(field { $0.fixed64Field(2, $1.random.next()) }) }
     if chance(30) { fields.append(field { $0.textField(3, $1.text()) }) }
-    for _ in 0..<number(0...2) { fields.append(context()) }
+    if chance(70) { fields.append(context()) }
     fields += chance(80) ? itemIDs() : itemURIs()
     for _ in 0..<number(0...3) { fields.append(column(7)) }
     for _ in 0..<number(0...2) { fields.append(column(8)) }

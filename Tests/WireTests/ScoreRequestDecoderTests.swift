@@ -63,7 +63,6 @@ import Wire
       ("wrong wire type", message { $0.varintField(1, 3) }, 0, "another wire type"),
       ("invalid UTF-8", message { $0.bytesField(1, [0xC3, 0x28]) }, 2, "UTF-8"),
       ("surrogate", message { $0.bytesField(1, [0xED, 0xA0, 0x80]) }, 2, "UTF-8"),
-      ("NUL", message { $0.bytesField(1, [0x61, 0x00]) }, 2, "NUL"),
       ("packed ids", message { $0.bytesField(5, [1, 2, 3]) }, 2, "packed"),
       ("nested", message { $0.bytesField(4, [0x0A, 0x02, 0xFF, 0xFF]) }, 4, "UTF-8"),
       ("fixed64 cut off", [0x11, 1, 2, 3], 1, "ends within a field"),
@@ -77,6 +76,43 @@ import Wire
           "\(name): \(text)")
         #expect(text.contains(reason), "\(name): \(text)")
       }
+    }
+  }
+
+  @Test func refusesANulBecauseProtobufCWouldCutTheStringThere() {
+    decode(message { $0.bytesField(1, [0x61, 0x00]) }) { _, failure, _ in
+      #expect(failure?.code == .invalidArgument)
+      #expect(failure?.message.contains("byte 2: a string with a NUL") == true)
+    }
+  }
+
+  /// A message that comes twice is both joined: numbers of the first stay unless the second has
+  /// them, too.
+  @Test func joinsContexts() {
+    let bytes = message { writer in
+      var first = ByteWriter()
+      first.textField(1, "SE")
+      first.fixed64Field(4, 1_000)
+      first.varintField(5, 120)
+      first.textField(6, "a")
+      var second = ByteWriter()
+      second.varintField(5, 4)
+      second.textField(3, "free")
+      second.textField(6, "b")
+      second.varintField(888, 1)
+      writer.bytesField(4, first.bytes)
+      writer.textField(1, "request")
+      writer.bytesField(4, second.bytes)
+      writer.bytesField(4, [])
+    }
+    decode(bytes) { view, failure, _ in
+      #expect(failure == nil)
+      #expect(view.requestID.text == "request")
+      #expect(view.market.text == "SE")
+      #expect(view.tier.text == "free")
+      #expect(view.timeUnixMilliseconds == 1_000)
+      #expect(view.utcOffsetMinutes == 2)
+      #expect(view.segments.map(\.text) == ["a", "b"])
     }
   }
 
