@@ -214,7 +214,8 @@ column_kind("id twice", "items", at("id", slice(0, 64, 63), 4242), r"\bid\b",
             "4242|twice|duplicate")
 column_kind("ids of I64", "items", put("id", np.arange(1, 65)), r"\bid\b", "U64|dtype")
 column_kind("ids in two dimensions", "items",
-            put("id", np.arange(1, 65, dtype=np.uint64).reshape(32, 2)), r"\bid\b", "shape|dimension")
+            put("id", np.arange(1, 65, dtype=np.uint64).reshape(32, 2)), r"\bid\b",
+            "shape|dimension")
 column_kind("column of another length", "items", put("plays_log", np.zeros(63)), "plays_log")
 column_kind("empty column", "items", put("plays_log", np.zeros(0)), "plays_log")
 column_kind("U64 column", "items", put("plays_log", np.zeros(64, np.uint64)), "plays_log", "U64")

@@ -1,4 +1,4 @@
-"""What the protocol tests share: generated stubs, snapshots, servers. See process.py for the program."""
+"""What the protocol tests share: generated stubs, snapshots, servers. process.py: the program."""
 
 import os
 import pathlib
@@ -67,7 +67,8 @@ def pipeline(script, *arguments):
     done = subprocess.run([python, ROOT / "tools/pipeline" / script, *map(str, arguments)],
                           capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert done.returncode == 0, (
-        f"tools/pipeline/{script} {arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        f"tools/pipeline/{script} {arguments}: exit {done.returncode}\n"
+        f"{done.stdout}\n{done.stderr}")
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +130,7 @@ def servers():
 
 @pytest.fixture
 def server(servers, everything):
-    """A server on `everything`, shared; whoever kills it fails, and the next test gets a new one."""
+    """A server on `everything`, shared; who kills it fails, and the next test gets a new one."""
     running = servers.get(everything, "--loops", 2)
     yield running
     running.check()

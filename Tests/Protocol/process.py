@@ -1,4 +1,4 @@
-"""The built program: `crescendo serve` as a child process, and the other subcommands run to their end."""
+"""The built program: `crescendo serve` as a child process, other subcommands run to their end."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ def binary():
         path = ROOT / path
     if not path.is_file():
         raise RuntimeError(
-            f"{path} does not exist: run `swift build -c release`, or name the program by CRESCENDO_BIN")
+            f"{path} does not exist: run `swift build -c release`, or name it by CRESCENDO_BIN")
     return str(path)
 
 
@@ -61,7 +61,7 @@ class Server:
             except queue.Empty:
                 self.kill()
                 raise AssertionError(
-                    f"no `listening on HOST:PORT` within {ready_seconds} s" + self.story()) from None
+                    f"no `listening on HOST:PORT` in {ready_seconds} s" + self.story()) from None
             if line is None:
                 self.process.wait()
                 raise AssertionError("the server ended before it listened" + self.story())

@@ -143,8 +143,9 @@ def test_not_a_grpc_server():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        done = process.run("score", "--target", f"127.0.0.1:{other.getsockname()[1]}", "--user", "1",
-                           "--timeout", "500ms", "--items", "1", timeout=20)
+        target = f"127.0.0.1:{other.getsockname()[1]}"
+        done = process.run("score", "--target", target, "--user", "1", "--timeout", "500ms",
+                           "--items", "1", timeout=20)
         assert done.returncode in (3, 4) and done.stderr, process.explain(done)
 
 

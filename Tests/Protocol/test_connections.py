@@ -152,7 +152,8 @@ def test_half_closed_connection(doomed):
 
 
 @pytest.mark.parametrize("data", [
-    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 500,
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 500,
     b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", b"\x00" * 24, b"P", PREFACE[:23], PREFACE + b"\xff" * 50,
     PREFACE + bytes(9), b"nonsense\n" * 10_000])
 def test_other_protocols(stubs, server, connect, data):

@@ -11,7 +11,8 @@ def call(raw, headers):
 
 
 def replaced(**fields):
-    return request_headers(replace={name.replace("_", "-"): value for name, value in fields.items()})
+    return request_headers(
+        replace={name.replace("_", "-"): value for name, value in fields.items()})
 
 
 @pytest.mark.parametrize("value", [
@@ -48,7 +49,8 @@ def test_unknown_paths(raw, path):
 
 
 @pytest.mark.parametrize("value", [
-    "1", "123456789S", "-1S", "1X", "", "S", "1 S", "1.5S", "0x1S", "1s", "+1S", "1SS", "S1", "１S"])
+    "1", "123456789S", "-1S", "1X", "", "S", "1 S", "1.5S", "0x1S", "1s", "+1S", "1SS", "S1",
+    "１S"])
 def test_malformed_timeouts(raw, value):
     got = call(raw, replaced(grpc_timeout=value))
     raw.refused(got, "INTERNAL")

@@ -66,12 +66,13 @@ def test_wrong_requests(stubs, everything, client, name):
 
 def test_user_id_and_uri_that_disagree(stubs, everything, client):
     users = everything.users
-    for key, uri in ((int(users.ids[0]), users.uris[1]), (int(users.ids[0]), "spotify:user:nobody"),
-                     (77, users.uris[0])):
+    first = int(users.ids[0])
+    for key, uri in ((first, users.uris[1]), (first, "spotify:user:nobody"), (77, users.uris[0])):
         request = good(stubs, everything)
         request.user_id, request.user_uri = key, uri
         error = refusal(client.score, request)
-        assert error.code() == CODE.INVALID_ARGUMENT and "user" in error.details(), (key, uri, error)
+        assert error.code() == CODE.INVALID_ARGUMENT, (key, uri, error)
+        assert "user" in error.details(), (key, uri, error)
     request.user_id, request.user_uri = int(users.ids[1]), users.uris[1]
     assert len(client.score(request).scores) == 3
 

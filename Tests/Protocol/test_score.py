@@ -15,7 +15,8 @@ def ids(snapshot, count, start=0):
 
 def test_unknown_items_never_fail_a_batch(stubs, everything, client):
     known = ids(everything, 2)
-    answer = client.score(stubs.ScoreRequest(item_ids=[known[0], 0, known[1], 12345], want_raw=True))
+    answer = client.score(
+        stubs.ScoreRequest(item_ids=[known[0], 0, known[1], 12345], want_raw=True))
     full, none = stubs.FIDELITY_FULL, stubs.FIDELITY_NONE
     ok, unknown = stubs.REASON_OK, stubs.REASON_UNKNOWN_ITEM
     assert list(answer.fidelities) == [full, none, full, none]

@@ -83,6 +83,7 @@ def test_soak(stubs, tmp_path, start, connect, seed):
         thread.join()
     assert not wrong, f"seed {seed}: {len(wrong)} of {CLIENTS * CALLS} wrong, first {wrong[:3]}"
     growth = server.rss_bytes() - midpoint[0]
-    print(f"{CLIENTS * CALLS} calls right; RSS {midpoint[0]} at the midpoint, growth {growth} bytes")
+    print(f"{CLIENTS * CALLS} calls right; RSS {midpoint[0]} at midpoint, then {growth:+} bytes")
     sanitized = os.environ.get("CRESCENDO_SANITIZER")
-    assert sanitized or growth <= ALLOWED_GROWTH_BYTES, f"RSS grew by {growth} bytes from {midpoint[0]}"
+    assert sanitized or growth <= ALLOWED_GROWTH_BYTES, (
+        f"RSS grew by {growth} bytes from {midpoint[0]}")
