@@ -62,6 +62,12 @@ def column_kind(name, table, change, *words):
     KINDS[name] = ("parts", lambda parts: change(parts[table]), (file, *words))
 
 
+def binding_kind(name, change, *words):
+    """A change of the items that only the manifest's bindings make wrong: either may be named."""
+    column_kind(name, "items", change, *words)
+    KINDS[name] = (*KINDS[name][:2], (f"{ITEMS}|{MANIFEST}", *words))
+
+
 def raw_table(table, change_header=None, change_bytes=None):
     """The table's safetensors bytes, with its JSON header and then its bytes changed."""
     data = safetensors.numpy.save(table)
@@ -215,7 +221,7 @@ column_kind("id twice", "items", at("id", slice(0, 64, 63), 4242), r"\bid\b",
 column_kind("ids of I64", "items", put("id", np.arange(1, 65)), r"\bid\b", "U64|dtype")
 column_kind("ids in two dimensions", "items",
             put("id", np.arange(1, 65, dtype=np.uint64).reshape(32, 2)), r"\bid\b",
-            "shape|dimension")
+            r"shape|dimension|\[32, 2\]")
 column_kind("column of another length", "items", put("plays_log", np.zeros(63)), "plays_log")
 column_kind("empty column", "items", put("plays_log", np.zeros(0)), "plays_log")
 column_kind("U64 column", "items", put("plays_log", np.zeros(64, np.uint64)), "plays_log", "U64")
@@ -223,11 +229,11 @@ column_kind("integer beyond 2^53", "items",
             put("plays_log", np.full(64, (1 << 53) + 1, np.int64)), "plays_log")
 column_kind("integer below -2^53", "items",
             put("plays_log", np.full(64, -(1 << 53) - 1, np.int64)), "plays_log")
-column_kind("vector where a value is bound", "items",
+binding_kind("vector where a value is bound",
             put("plays_log", np.zeros((64, 2), np.float32)), "plays_log")
-column_kind("vector of another length", "items", put("taste", np.zeros((64, 23), np.float32)),
+binding_kind("vector of another length", put("taste", np.zeros((64, 23), np.float32)),
             "taste")
-column_kind("vector of another dtype", "items", put("taste", np.zeros((64, 24), np.float16)),
+binding_kind("vector of another dtype", put("taste", np.zeros((64, 24), np.float16)),
             "taste")
 column_kind("vector with other rows", "items", put("taste", np.zeros((63, 24), np.float32)),
             "taste")

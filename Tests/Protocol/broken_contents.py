@@ -40,11 +40,14 @@ manifest_kind("two models of one name", lambda m: m["models"].append(model(m)), 
 manifest_kind("unknown kind", lambda m: model(m).update(kind="catboost"), "catboost")
 manifest_kind("unknown output", lambda m: model(m).update(output="logit"), "logit")
 manifest_kind("path upwards", lambda m: model(m).update(file="../default.txt"), r"\.\.")
-manifest_kind("absolute path", lambda m: model(m).update(file="/etc/passwd"), "/etc/passwd")
+manifest_kind("absolute path", lambda m: model(m).update(file="/etc/passwd"),
+              r"models\[0\]\.file|/etc/passwd", "relative|absolute")
 manifest_kind("unknown prior", lambda m: model(m).update(prior="item.gone"), "gone")
-manifest_kind("feature not bound", lambda m: model(m)["features"].pop(1), "age")
-manifest_kind("feature too many", lambda m: model(m)["features"].append(
-    {"name": "extra", "from": "item.plays_log"}), "extra")
+kind("feature not bound", "manifest", "age")(
+    lambda parts: model(parts["manifest"])["features"].pop(1))
+kind("feature too many", f"manifest|{MODEL}", "extra")(
+    lambda parts: model(parts["manifest"])["features"].append(
+        {"name": "extra", "from": "item.plays_log"}))
 manifest_kind("feature bound twice", lambda m: model(m)["features"].append(
     {"name": "age", "from": "user.age"}), "age")
 manifest_kind("column that is not there", rebind("age", "user.shoe_size"), "shoe_size")
@@ -55,12 +58,13 @@ manifest_kind("unknown owner", rebind("market", "world.market"), "world")
 manifest_kind("unknown function", rebind("taste", "cosine(user.taste, item.taste)"), "cosine")
 manifest_kind("half a function", rebind("taste", "dot(user.taste"), r"dot\(user\.taste")
 manifest_kind("dot of one", rebind("taste", "dot(user.taste)"), "dot")
-manifest_kind("dot of values", rebind("taste", "dot(user.age, item.plays_log)"), "dot|age")
+manifest_kind("dot of values", rebind("taste", "dot(user.age, item.plays_log)"),
+              "age|plays_log")
 manifest_kind("dot of two items", rebind("taste", "dot(item.taste, item.taste)"), "dot")
 manifest_kind("dot of two lengths", rebind("taste", "dot(user.taste, item.style)"), "taste|style")
 manifest_kind("constant of a word", rebind("age", "constant(old)"), "old")
 manifest_kind("equal of three", rebind("age", "equal(user.age, user.age, user.age)"), "equal")
-manifest_kind("empty source", rebind("age", ""), "age")
+manifest_kind("empty source", rebind("age", ""), r"age|features\[1\]")
 manifest_kind("category twice", lambda m: m["categories"].update(market=["SE", "SE"]), "market")
 manifest_kind("categories are a text", lambda m: m["categories"].update(market="SE"), "market")
 manifest_kind("request column twice", lambda m: m.update(request_columns=["recent", "recent"]),
@@ -104,9 +108,9 @@ tensor_kind("negative shape", lambda h: first(h).update(shape=[-64]), words=("pl
 tensor_kind("shape that overflows", lambda h: first(h).update(shape=[1 << 62, 1 << 62]),
             words=("plays_log",))
 tensor_kind("shape of fractions", lambda h: first(h).update(shape=[64.5]), words=("plays_log",))
-tensor_kind("two tensors at one place",
-            lambda h: h["heat"].update(data_offsets=h["age_days"]["data_offsets"]),
-            words=("overlap|heat|age_days",))
+tensor_kind("two tensors at one place", lambda h: h.update(heat_again=dict(h["heat"])),
+            words=("overlap|inside another", "heat"))
+tensor_kind("a hole", lambda h: h.pop("heat") and None, words=("hole|heat|gap",))
 
 
 # The models.
@@ -140,7 +144,7 @@ line_kind("child that is not there", "left_child", lambda v: ["9999", *v[1:]], "
 line_kind("leaf that is not there", "right_child", lambda v: ["-9999", *v[1:]],
           "right_child|child|leaf")
 line_kind("a node that is its own child", "left_child", lambda v: ["0", *v[1:]],
-          "left_child|child|cycle")
+          "child|cycle|second time")
 line_kind("too few thresholds", "threshold", lambda v: v[:-1], "threshold")
 line_kind("too many leaves", "leaf_value", lambda v: [*v, "1"], "leaf_value")
 line_kind("threshold of a word", "threshold", lambda v: ["high", *v[1:]], "threshold")
@@ -201,4 +205,4 @@ def other(parameters):
 def _(parts):
     text = parts["models"]["default"]
     head = text.partition("pandas_categorical:")[0]
-    parts["models"]["default"] = head + "pandas_categorical:" + json.dumps([["XX", "YY"]]) + "\n"
+    parts["models"]["default"] = head + "pandas_categorical:" + json.dumps([list("ABCDEF")]) + "\n"

@@ -124,8 +124,9 @@ def test_top(everything, server):
 
 
 def test_an_empty_list(server):
+    """Nobody asks about nothing on purpose: the usual cause is a wrong file."""
     done = score(server, "--user", "1", "--items-file", "-", "--output", "json", input="# none\n")
-    assert parsed(done)["results"] == []
+    assert done.returncode == 2 and "no item" in done.stderr, process.explain(done)
 
 
 @pytest.mark.parametrize("command", [["score", "--user", "1", "--items", "1,2"], ["health"]])
