@@ -63,7 +63,12 @@ let package = Package(
     swift("Transport", ["HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
 
     // Floor 4
-    swift("Server", ["Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Core", logging]),
+    swift(
+      "Server",
+      [
+        "Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Syscalls", "Core",
+        logging,
+      ]),
     swift("Client", ["HTTP2", "Wire", "Syscalls", "Core"]),
 
     // Floor 5: the executables.
@@ -90,7 +95,9 @@ let package = Package(
     tests("WireTests", ["Wire", "CCrescendoProto", "CProtobufC", "Core"]),
     tests("EventLoopTests", ["EventLoop", "Syscalls", "Core"]),
     tests("ExecutorsTests", ["Executors", "Core"]),
-    tests("EngineTests", ["Engine", "Executors", "Models", "Signals", "CKernels", "Syscalls", "Core"]),
+    tests(
+      "EngineTests",
+      ["Engine", "Executors", "Models", "Signals", "CKernels", "Syscalls", "Core"]),
     tests("TransportTests", ["Transport", "HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
     tests("ClientTests", ["Client", "HTTP2", "Wire", "Syscalls", "Core"]),
     tests("ServerTests", ["Server", "Client", "Transport", "Wire", "Core"]),

@@ -31,7 +31,8 @@ package final class Serving: @unchecked Sendable {
       let index = blueprints.firstIndex(where: { $0.declaration.name == manifest.defaultModel })
     else {
       throw BlueprintError(
-        file: Manifest.fileName, model: manifest.defaultModel, feature: "", reason: "the default model is not declared")
+        file: Manifest.fileName, model: manifest.defaultModel, feature: "",
+        reason: "the default model is not declared")
     }
     self.blueprints = blueprints
     defaultBlueprint = blueprints[index]

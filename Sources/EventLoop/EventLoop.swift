@@ -19,8 +19,10 @@ package struct LoopHooks {
   package var turnEnded: @convention(c) (_ context: UnsafeMutableRawPointer?) -> Void
   /// A timer has come up.
   package var timerDue:
-    @convention(c) (_ context: UnsafeMutableRawPointer?, _ token: UnsafeMutableRawPointer?,
-      _ generation: UInt64) -> Void
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ token: UnsafeMutableRawPointer?,
+      _ generation: UInt64
+    ) -> Void
 
   package init(
     context: UnsafeMutableRawPointer?,

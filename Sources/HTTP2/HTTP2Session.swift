@@ -96,7 +96,8 @@ package struct HTTP2Session: @unchecked Sendable {
         native, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count))
     try check(
       nghttp2_session_set_local_window_size(
-        native, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(clamping: limits.connectionWindowBytes)))
+        native, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(clamping: limits.connectionWindowBytes))
+    )
   }
 
   /// Frees the session. Streams that are still open are not reported closed: their owner walks

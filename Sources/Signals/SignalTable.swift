@@ -4,13 +4,13 @@ internal import Core
 ///
 /// Immutable. Pointers that it hands out, also inside `Column` and `Embedding`, are valid as long
 /// as the table is held.
-package final class SignalTable: Sendable {
+// Unchecked: nobody writes to the bytes of `file`, which everything here points into.
+package final class SignalTable: @unchecked Sendable {
   /// Holds the memory that everything here points into.
   private let file: FileBytes
   package let rowCount: Int
   /// `rowCount` ids, u64, little-endian, at any alignment.
-  // Nobody writes to these bytes, and `file` keeps them.
-  nonisolated(unsafe) package let ids: UnsafeRawPointer
+  package let ids: UnsafeRawPointer
   private let idIndex: IDIndex
   private let uriIndex: URIIndex?
   /// In the order of their names.

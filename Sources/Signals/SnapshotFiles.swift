@@ -1,8 +1,9 @@
 /// A file's bytes in memory, freed with their last owner.
-package final class FileBytes: Sendable {
+// Unchecked: nobody writes to the bytes.
+package final class FileBytes: @unchecked Sendable {
   /// Valid as long as this object is held: a temporary is not.
-  // Nobody writes to these bytes, and they live as long as this object.
-  nonisolated(unsafe) package let bytes: UnsafeRawBufferPointer
+  /// They live as long as this object.
+  package let bytes: UnsafeRawBufferPointer
   private let free: @Sendable () -> Void
 
   /// Takes over `bytes`; `free` is called once, when nobody holds the object any more.

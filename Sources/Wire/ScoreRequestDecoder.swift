@@ -25,7 +25,8 @@ package enum ScoreRequestDecoder {
       var scan = RequestScan()
       try scan.run(reader)
       if scan.candidates > candidatesMax {
-        return tooLarge("the batch has \(scan.candidates) candidates; the limit is \(candidatesMax)")
+        return tooLarge(
+          "the batch has \(scan.candidates) candidates; the limit is \(candidatesMax)")
       }
       guard try scan.readInPlace(reader, into: &view, arena),
         try unpackRest(reader, scan, into: &view, arena)

@@ -16,7 +16,7 @@ struct PackageGraph {
   /// kin, up to their closing parenthesis.
   init(_ manifest: String) {
     let openings: [(String, Kind)] = [
-      ("swift(\"", .source), ("tests(\"", .test), (".target(", .source),
+      ("swift(", .source), ("tests(", .test), (".target(", .source),
       (".executableTarget(", .executable), (".systemLibrary(", .systemLibrary),
     ]
     let products = PackageGraph.products(manifest)
@@ -32,7 +32,7 @@ struct PackageGraph {
         let named = products.filter { PackageGraph.words(list).contains($0.key) }.map(\.value)
         targets[name] = Target(
           name: name, kind: kind, dependencies: PackageGraph.quoted(list) + named,
-          isStrict: opening.hasSuffix("\"") || entry.contains("swiftSettings: strict"))
+          isStrict: !opening.hasPrefix(".") || entry.contains("swiftSettings: strict"))
       }
     }
   }
