@@ -74,7 +74,7 @@ package enum Sockets {
     }
   }
 
-  /// Connects to `address`, waiting at most `timeoutMilliseconds`.
+  /// Connects to `address`, waiting at most `timeoutMilliseconds` for each of a name's addresses.
   package static func connect(to address: SocketAddress, timeoutMilliseconds: Int32)
     throws(SystemError) -> Int32
   {
@@ -226,6 +226,18 @@ package enum Sockets {
     guard failure == 0, let list else {
       throw SystemError(call: "getaddrinfo", number: EADDRNOTAVAIL, subject: address.description)
     }
-    return try body(list)
+    // A name may stand for several addresses, of which `localhost` is the most usual: the first
+    // that works is taken.
+    var next: UnsafeMutablePointer<addrinfo>? = list
+    var last = SystemError(call: "getaddrinfo", number: EADDRNOTAVAIL, subject: address.description)
+    while let info = next {
+      do throws(SystemError) {
+        return try body(info)
+      } catch {
+        last = error
+        next = info.pointee.ai_next
+      }
+    }
+    throw last
   }
 }
