@@ -8,7 +8,7 @@ extension Channel {
     _ request: ScoreRequestMessage, timeoutNanoseconds: UInt64?, metadata: [MetadataEntry] = []
   ) throws(ClientError) -> ScoreResponseMessage {
     let answer = try call(
-      path: "/crescendo.v1.PromotionScoreService/Score",
+      path: "\(WireNames.scorePath)",
       message: try encoding { () throws(ClientEncodingError) in try request.encoded() },
       timeoutNanoseconds: timeoutNanoseconds, metadata: metadata)
     let response = try decoding(answer) { bytes throws(CallFailure) in
@@ -26,7 +26,7 @@ extension Channel {
     service: String, timeoutNanoseconds: UInt64?, metadata: [MetadataEntry] = []
   ) throws(ClientError) -> HealthStatus {
     let answer = try call(
-      path: "/grpc.health.v1.Health/Check",
+      path: "\(WireNames.healthCheckPath)",
       message: try encoding { () throws(ClientEncodingError) in
         try HealthMessages.encodedRequest(service: service)
       },

@@ -2,13 +2,11 @@ package import Core
 
 /// One message in gRPC's framing: flag, length (big-endian), payload.
 package enum ClientFraming {
-  package static let prefixBytes = 5
-
   /// `message` behind its prefix, uncompressed; nil when its length does not fit the prefix.
   package static func framed(_ message: [UInt8]) -> [UInt8]? {
     guard let length = UInt32(exactly: message.count) else { return nil }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(prefixBytes + message.count)
+    bytes.reserveCapacity(MessageAssembler.prefixBytes + message.count)
     bytes.append(0)
     for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
     bytes.append(contentsOf: message)
@@ -41,7 +39,7 @@ package struct ClientMessageAssembler: Sendable {
     var rest = bytes[...]
     while expectedBytes == nil, let byte = rest.popFirst() {
       prefix.append(byte)
-      if prefix.count == ClientFraming.prefixBytes { try readPrefix() }
+      if prefix.count == MessageAssembler.prefixBytes { try readPrefix() }
     }
     guard let expectedBytes, !rest.isEmpty else { return }
     guard rest.count <= expectedBytes - payload.count else {
