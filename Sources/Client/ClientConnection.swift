@@ -142,8 +142,8 @@ package final class ClientConnection {
   package func receive(_ bytes: UnsafeRawBufferPointer, nowNanoseconds: UInt64) {
     self.nowNanoseconds = nowNanoseconds
     guard let session, let base = bytes.baseAddress, !bytes.isEmpty else { return }
-    if !hasReceived, bytes.starts(with: "HTTP/1".utf8) {
-      end("the peer speaks HTTP/1, not HTTP/2")
+    if !hasReceived, let other = ClientConnection.otherProtocol(bytes) {
+      end("the peer speaks \(other), not plaintext HTTP/2")
       return
     }
     hasReceived = true
@@ -152,6 +152,14 @@ package final class ClientConnection {
     } catch {
       end("the peer broke HTTP/2: \(error)")
     }
+  }
+
+  /// What a peer speaks whose first bytes are these, where that is a likely mistake: nghttp2 would
+  /// wait for the rest of a frame. As HTTP/2 each would be a frame over the agreed length.
+  private static func otherProtocol(_ bytes: UnsafeRawBufferPointer) -> String? {
+    if bytes.starts(with: "HTTP/1".utf8) { return "HTTP/1" }
+    // An alert of any TLS version: it did not like our plaintext.
+    return bytes.starts(with: [0x15, 0x03]) ? "TLS" : nil
   }
 
   /// The next bytes for the server, or nil; they live until the next call on this connection.
@@ -164,7 +172,9 @@ package final class ClientConnection {
       return nil
     }
     // nghttp2 has said its last word, a GOAWAY: because of what the peer sent, or after it.
-    if !session.wantsToRead, !session.wantsToWrite { end("HTTP/2 ended the connection") }
+    if !session.wantsToRead, !session.wantsToWrite {
+      end(refusal?.message ?? "the peer does not keep to HTTP/2")
+    }
     return nil
   }
 

@@ -82,8 +82,12 @@ struct UnaryResponse {
       return failed(.unknown, "grpc-status is \"\(shown)\", not a known code: \(text)", .connection)
     }
     guard code == .ok else {
-      return .failure(
-        FailedCall(CallFailure(code, text), origin: .server, trailers: last.metadata))
+      let pushback = last.metadata.first { $0.name == "grpc-retry-pushback-ms" }
+      let failure = CallFailure(
+        code, text,
+        // What cannot be read means the same as a negative number (A6): do not retry.
+        retryPushbackMilliseconds: pushback.map { max(Int32($0.value) ?? -1, -1) })
+      return .failure(FailedCall(failure, origin: .server, trailers: last.metadata))
     }
     guard isGRPC else { return concludedWithoutStatus() }
     guard let message = body.message else {
@@ -108,11 +112,7 @@ struct UnaryResponse {
 
   private var isGRPC: Bool {
     guard let head, head.httpStatus == 200 else { return false }
-    let prefix = Array("application/grpc".utf8)
-    guard head.contentType.starts(with: prefix) else { return false }
-    let rest = head.contentType.dropFirst(prefix.count)
-    guard let next = rest.first else { return true }
-    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
+    return head.contentType.withUnsafeBytes { GRPCContentType.isGRPC(ByteSlice($0)) }
   }
 
   private func concludedWithoutStatus() -> UnaryOutcome {

@@ -110,6 +110,7 @@ private let second: UInt64 = 1_000_000_000
     let listener = try Sockets.listen(on: SocketAddress(host: "127.0.0.1", port: 0))
     let channel = try Channel.connect(
       to: try Sockets.localAddress(of: listener), timeoutNanoseconds: 30 * second)
+    #expect(try Sockets.waitUntilReady(listener, .reading, timeoutMilliseconds: 30_000))
     Sockets.close(try #require(try Sockets.accept(listener)))
     Sockets.close(listener)
     for _ in 0..<2 {

@@ -107,6 +107,15 @@ import Testing
     #expect(!pair.client.isOpen)
   }
 
+  @Test func aPeerThatWantsTLSIsNamed() throws {
+    let pair = try ClientPair { _, _ in }
+    let id = try pair.start()
+    pair.deliver([0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46])
+    #expect(
+      try pair.failure(id)?.failure
+        == CallFailure(.unavailable, "the peer speaks TLS, not plaintext HTTP/2"))
+  }
+
   @Test func windowsComeBackFromDeadStreams() throws {
     var options = ClientOptions()
     options.http2.streamWindowBytes = 65_535
@@ -147,6 +156,27 @@ import Testing
     try pair.exchange()
     let ids = try (0..<9).map { _ in try pair.start() }
     for id in ids { #expect(try pair.outcome(id)?.get().message == [4]) }
+  }
+
+  @Test func aCallThatWaitsForItsTurnCanExpire() throws {
+    var held: [ScriptedServer.Request] = []
+    let client = try ClientConnection(authority: "test:1")
+    let server = try ScriptedServer(concurrentStreams: 1) { server, request in
+      if held.isEmpty { held.append(request) } else { answering([4])(server, request) }
+    }
+    let pair = ClientPair(client, server)
+    try pair.exchange()
+    let first = try pair.start()
+    let waiting = try pair.start(timeout: 10)
+    try pair.exchange()
+    client.expire(nowNanoseconds: pair.now + 10)
+    #expect(try pair.failure(waiting)?.failure.code == .deadlineExceeded)
+    let third = try pair.start()
+    #expect(try pair.outcome(third) == nil)
+    answering([5])(server, try #require(held.first))
+    #expect(try pair.outcome(first)?.get().message == [5])
+    #expect(try pair.outcome(third)?.get().message == [4])
+    #expect(server.requests.keys.sorted() == [1, 5])
   }
 
   @Test(arguments: [

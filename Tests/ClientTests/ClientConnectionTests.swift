@@ -74,9 +74,21 @@ import Wire
         ])
     }
     let failed = try pair.failure(try pair.start())
-    #expect(failed?.failure == CallFailure(.resourceExhausted, "100% full, pröva €%ZZ%4"))
+    #expect(
+      failed?.failure
+        == CallFailure(.resourceExhausted, "100% full, pröva €%ZZ%4", retryPushbackMilliseconds: -1)
+    )
     #expect(failed?.origin == .server)
     #expect(failed?.trailers == [MetadataEntry("grpc-retry-pushback-ms", "-1")])
+  }
+
+  @Test(arguments: [("0", 0), ("250", 250), ("-7", -1), ("soon", -1), ("4294967296", -1)])
+  func aPushbackIsRead(value: String, milliseconds: Int32) throws {
+    let trailers: [ScriptedServer.Header] = [
+      .init("grpc-status", "14"), .init("grpc-retry-pushback-ms", value),
+    ]
+    let pair = try ClientPair(script: answering([1], trailers: trailers))
+    #expect(try pair.failure(try pair.start())?.failure.retryPushbackMilliseconds == milliseconds)
   }
 
   @Test func anErrorAfterTheMessageIsTheOutcome() throws {
