@@ -101,7 +101,7 @@ let package = Package(
     tests("TransportTests", ["Transport", "HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
     tests("ClientTests", ["Client", "HTTP2", "Wire", "Syscalls", "Core"]),
     tests("ServerTests", ["Server", "Client", "Transport", "Wire", "Core"]),
-    tests("CLITests", ["crescendo", "Client", "Wire", "Syscalls", "Core"]),
+    tests("CLITests", ["crescendo", "Client", "Wire", "Syscalls", "Core", argumentParser]),
     tests("TidyTests", []),
   ],
   swiftLanguageModes: [.v6]
