@@ -51,10 +51,11 @@ extension ScoreReport {
 
   /// Snapshot, model with the first digits of its SHA-256, trees, the instant that was scored for.
   var provenanceLine: String {
-    let sha = provenance.modelSHA256.prefix(12)
+    let sha = printable(String(provenance.modelSHA256.prefix(12)))
+    let model = printable(provenance.model) + (sha.isEmpty ? "" : " (sha256 \(sha))")
     return [
       "snapshot \(printable(provenance.snapshot))",
-      "model \(printable(provenance.model))\(sha.isEmpty ? "" : " (sha256 \(printable(String(sha))))")",
+      "model \(model)",
       "trees \(provenance.treesUsed)/\(provenance.treesTotal)",
       "time \(TimeArgument(unixMilliseconds: provenance.timeUnixMilliseconds).text)",
     ].joined(separator: ", ")
