@@ -17,7 +17,9 @@ struct ImportRulesTests {
         swift("Server", ["HTTP2", "Core", logging]),
         .executableTarget(
           name: "crescendo", dependencies: ["Server", "Core"], swiftSettings: strict),
-        tests("HTTP2Tests", ["HTTP2", "Core"]),
+        tests(
+          "HTTP2Tests", ["HTTP2", "Core"],
+          exclude: ["make.py"]),
       ])
     """
   let graph = PackageGraph(manifest)

@@ -14,7 +14,11 @@ enum LayoutRules {
 
   static func top(_ paths: [String]) -> [Violation] {
     let names = Set(paths.compactMap { $0.split(separator: "/").first.map(String.init) })
-    return names.filter { !topLevel.contains($0) && !$0.hasPrefix(".") }.sorted()
+    let made = [".build", ".venv", ".swiftpm", ".pytest_cache"]
+    return names.filter { name in
+      name.hasPrefix(".")
+        ? made.contains { name.hasPrefix($0) } : !topLevel.contains(name)
+    }.sorted()
       .map { Violation($0, 0, "does not belong at the top level") }
   }
 

@@ -6,8 +6,8 @@ struct LayoutRulesTests {
 
   @Test func strangersAtTheTopFail() {
     #expect(LayoutRules.top(["README.md", "Sources/A/A.swift", ".gitignore", "tools/x"]).isEmpty)
-    let found = LayoutRules.top(["Makefile", "docs/a.md", "docs/b.md"])
-    #expect(found.map(\.path) == ["Makefile", "docs"])
+    let found = LayoutRules.top(["Makefile", "docs/a.md", "docs/b.md", ".venv-x", ".build/a"])
+    #expect(found.map(\.path) == [".build", ".venv-x", "Makefile", "docs"])
   }
 
   @Test func targetsWithoutTestsFail() {

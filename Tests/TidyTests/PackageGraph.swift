@@ -18,6 +18,7 @@ struct PackageGraph {
     let openings: [(String, Kind)] = [
       ("swift(", .source), ("tests(", .test), (".target(", .source),
       (".executableTarget(", .executable), (".systemLibrary(", .systemLibrary),
+      (".testTarget(", .test),
     ]
     let products = PackageGraph.products(manifest)
     // Products have `targets: [` too; the list itself breaks its line.

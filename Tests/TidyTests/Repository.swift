@@ -50,8 +50,9 @@ enum Repository {
       "git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z")
     guard listing.status == 0 else { throw ToolFailure(text: "git ls-files: \(listing.output)") }
     let paths = listing.output.split(separator: "\0").map(String.init)
-    return paths.compactMap { path in
-      guard let data = try? Data(contentsOf: root.appending(path: path)) else { return nil }
+    return paths.map { path in
+      // A link to nowhere or to a folder, or a file that is deleted but still listed: no text.
+      let data = (try? Data(contentsOf: root.appending(path: path))) ?? Data()
       return RepositoryFile(path: path, text: String(decoding: data, as: UTF8.self))
     }
   }
