@@ -201,7 +201,7 @@ def other(parameters):
     return snapshots.train(matrix, label, parameters, 3, snapshots.SMALL_SOURCES)
 
 
-@kind("levels unlike the categories", MODEL, "pandas_categorical|categor")
+@kind("levels unlike the categories", f"manifest|{MODEL}", "pandas_categorical|categor")
 def _(parts):
     text = parts["models"]["default"]
     head = text.partition("pandas_categorical:")[0]
