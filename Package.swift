@@ -87,7 +87,7 @@ let package = Package(
     tests("CoreTests", ["Core"]),
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
-    tests("ModelsTests", ["Models", "Core"], exclude: ["make_conformance.py"]),
+    tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
     tests(
       "SignalsTests", ["Signals", "Syscalls", "Crypto", "CKernels", "Core"],
       exclude: ["write_snapshot.py"]),

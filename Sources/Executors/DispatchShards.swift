@@ -60,7 +60,8 @@ private final class Shard: Sendable {
   private let mailbox = Mailbox()
   private let queued = Atomic<UInt64>(0)
   /// Rises with each wake-up: what the shard's thread sleeps on. Heap memory, because the kernel
-  /// is given its address. Unchecked: the pointer never changes, and what it points to is atomic.
+  /// is given its address.
+  // Unsafe: the pointer never changes, and what it points to is atomic.
   private nonisolated(unsafe) let wakeUps: UnsafeMutablePointer<Atomic<UInt32>>
   private let isAsleep = Atomic<Bool>(false)
   private let isStopping = Atomic<Bool>(false)

@@ -14,6 +14,7 @@ package struct FileContents: ~Copyable {
   package consuming func release() -> (bytes: UnsafeRawBufferPointer, free: @Sendable () -> Void) {
     let (bytes, isMapped) = (bytes, isMapped)
     discard self
+    // Unsafe: an address; the memory is its new owner's, who frees it once.
     nonisolated(unsafe) let held = bytes
     return (bytes, { FileContents.free(held, isMapped: isMapped) })
   }

@@ -76,6 +76,7 @@ package final class TransportServer: @unchecked Sendable {
   private static func startThread(_ index: Int, _ loop: LoopPointer, _ core: Int?)
     throws(SystemError) -> OwnedThread
   {
+    // Unsafe: from here on the loop's state is its own thread's.
     nonisolated(unsafe) let loop = loop
     return try OwnedThread(name: "loop-\(index)") {
       if let core { _ = Affinity.pinCurrentThread(core: core) }

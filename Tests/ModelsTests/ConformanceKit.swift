@@ -38,9 +38,9 @@ struct ConformanceKit {
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "crescendo-conformance-\(UUID().uuidString)")
     self.folder = folder
-    let script = Self.packageRoot.appending(path: "Tests/ModelsTests/make_conformance.py").path
+    let script = Self.packageRoot.appending(path: "Tests/ModelsTests/conformance/make.py").path
     let status = try Self.run(try #require(Self.python), [script, folder.path, String(seed)])
-    try #require(status == 0, "make_conformance.py \(folder.path) \(seed) failed")
+    try #require(status == 0, "conformance/make.py \(folder.path) \(seed) failed")
     func lines(_ name: String) throws -> [String] {
       try String(contentsOf: folder.appending(path: name), encoding: .utf8)
         .split(separator: "\n").map(String.init)

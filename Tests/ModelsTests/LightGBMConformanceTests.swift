@@ -1,7 +1,7 @@
 import Models
 import Testing
 
-/// The walker against the real LightGBM: `make_conformance.py` trains and fuzzes models and says
+/// The walker against the real LightGBM: `conformance/make.py` trains and fuzzes models and says
 /// what LightGBM makes of fuzzed rows; every score must agree to the last bit.
 ///
 /// Needs Python with `lightgbm` and `numpy`: the one of `tools/setup test`, or of

@@ -31,33 +31,93 @@ typedef struct Crescendo__V1__ScoreManyResponse Crescendo__V1__ScoreManyResponse
 
 /* --- enums --- */
 
+/*
+ * How much of its model a score has seen.
+ */
 typedef enum _Crescendo__V1__Fidelity {
   CRESCENDO__V1__FIDELITY__FIDELITY_UNSPECIFIED = 0,
+  /*
+   * No score: the item is unknown, or there was no time.
+   */
   CRESCENDO__V1__FIDELITY__FIDELITY_NONE = 1,
+  /*
+   * Without the model: the item's own prior.
+   */
   CRESCENDO__V1__FIDELITY__FIDELITY_PRIOR = 2,
+  /*
+   * A prefix of the model's trees (Provenance.trees_used).
+   */
   CRESCENDO__V1__FIDELITY__FIDELITY_PARTIAL = 3,
+  /*
+   * The whole model.
+   */
   CRESCENDO__V1__FIDELITY__FIDELITY_FULL = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__FIDELITY)
 } Crescendo__V1__Fidelity;
+/*
+ * Why a position has the fidelity, or the boost, that it has.
+ */
 typedef enum _Crescendo__V1__Reason {
   CRESCENDO__V1__REASON__REASON_UNSPECIFIED = 0,
   CRESCENDO__V1__REASON__REASON_OK = 1,
+  /*
+   * The snapshot has no such item.
+   */
   CRESCENDO__V1__REASON__REASON_UNKNOWN_ITEM = 2,
+  /*
+   * There was no time for more.
+   */
   CRESCENDO__V1__REASON__REASON_DEADLINE = 3,
+  /*
+   * There was no room for more.
+   */
   CRESCENDO__V1__REASON__REASON_OVERLOAD = 4,
+  /*
+   * From here on: reasons of boosts. No campaign promotes the item.
+   */
   CRESCENDO__V1__REASON__REASON_NO_CAMPAIGN = 10,
+  /*
+   * Its campaign has not begun, or has ended.
+   */
   CRESCENDO__V1__REASON__REASON_NOT_IN_FLIGHT = 11,
+  /*
+   * Its campaign is not for this market.
+   */
   CRESCENDO__V1__REASON__REASON_MARKET = 12,
+  /*
+   * Its campaign is not for this surface.
+   */
   CRESCENDO__V1__REASON__REASON_SURFACE = 13,
+  /*
+   * Its campaign is for none of the request's segments.
+   */
   CRESCENDO__V1__REASON__REASON_SEGMENT = 14,
+  /*
+   * Reserved: nothing sets it yet.
+   */
   CRESCENDO__V1__REASON__REASON_CONSENT = 15,
+  /*
+   * Reserved: nothing sets it yet.
+   */
   CRESCENDO__V1__REASON__REASON_RECENTLY_PLAYED = 16,
+  /*
+   * The user has had as much of it as a cap allows.
+   */
   CRESCENDO__V1__REASON__REASON_CAPPED = 17,
+  /*
+   * The campaign's budget is used up.
+   */
   CRESCENDO__V1__REASON__REASON_BUDGET_SPENT = 18,
+  /*
+   * The campaign is ahead of its spend plan.
+   */
   CRESCENDO__V1__REASON__REASON_PACED = 19,
+  /*
+   * The user is one of those who never get a boost.
+   */
   CRESCENDO__V1__REASON__REASON_HOLDOUT = 20,
   /*
-   * CONSENT and RECENTLY_PLAYED are reserved: nothing sets them yet
+   * Its campaign is not for this tier.
    */
   CRESCENDO__V1__REASON__REASON_TIER = 21
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__REASON)
@@ -65,26 +125,38 @@ typedef enum _Crescendo__V1__Reason {
 
 /* --- messages --- */
 
+/*
+ * Where and when the scores will be used.
+ */
 struct  Crescendo__V1__Context
 {
   ProtobufCMessage base;
   /*
-   * ISO 3166-1 alpha-2, upper case
+   * ISO 3166-1 alpha-2, upper case. One that is not in the snapshot's categories is a missing
+   * value, never an error; so are surface and tier.
    */
   char *market;
   /*
-   * a name from the snapshot's categories; another name is a missing value, never an error
+   * A name from the snapshot's categories, for example "radio".
    */
   char *surface;
+  /*
+   * A name from the snapshot's categories, for example "premium".
+   */
   char *tier;
   /*
-   * 0 = the server's clock; the resolved value is in the provenance
+   * Milliseconds since 1970-01-01T00:00:00Z for which to score. 0: the server's clock. The value
+   * that was used is in the provenance.
    */
   int64_t time_unix_ms;
   /*
-   * for local hour and weekday
+   * Minutes that the user's clock is ahead of UTC: for the local hour (0 to 23) and weekday
+   * (Monday 0 to Sunday 6).
    */
   int32_t utc_offset_minutes;
+  /*
+   * The user's segments, for the eligibility of campaigns.
+   */
   size_t n_segments;
   char **segments;
 };
@@ -94,12 +166,19 @@ struct  Crescendo__V1__Context
 
 
 /*
- * Names not in the manifest (request_columns; columns and vectors of users) are INVALID_ARGUMENT; declared but not sent = missing.
+ * A column that the request brings, one value per candidate.
  */
 struct  Crescendo__V1__CandidateColumn
 {
   ProtobufCMessage base;
+  /*
+   * One of the snapshot's request_columns; another name is INVALID_ARGUMENT. One that is declared
+   * and not sent is missing for every candidate. Of a name that comes twice the last counts.
+   */
   char *name;
+  /*
+   * As many as there are candidates, else INVALID_ARGUMENT. NaN: missing.
+   */
   size_t n_values;
   float *values;
 };
@@ -108,10 +187,21 @@ struct  Crescendo__V1__CandidateColumn
     , (char *)protobuf_c_empty_string, 0,NULL }
 
 
+/*
+ * A value of the user that overrides the snapshot's for this request.
+ */
 struct  Crescendo__V1__UserColumn
 {
   ProtobufCMessage base;
+  /*
+   * A column or vector of the snapshot's users; another name is INVALID_ARGUMENT. Of a name that
+   * comes twice the last counts.
+   */
   char *name;
+  /*
+   * One value for a column, as many as the vector has for a vector; else INVALID_ARGUMENT. A vector
+   * of I8 cannot be overridden (INVALID_ARGUMENT). NaN: missing.
+   */
   size_t n_values;
   float *values;
 };
@@ -124,25 +214,31 @@ struct  Crescendo__V1__ScoreRequest
 {
   ProtobufCMessage base;
   /*
-   * at most 64 bytes; empty = the server makes one; echoed
+   * At most 64 bytes, else INVALID_ARGUMENT. Empty: the server makes one. Echoed.
    */
   char *request_id;
   /*
-   * 0 with an empty user_uri = anonymous; an unknown user has missing features and a zero vector, never an error
+   * 0 with an empty user_uri: anonymous. A user whom the snapshot does not know has missing
+   * columns and a zero vector, and is never an error.
    */
   uint64_t user_id;
   /*
-   * both set: must agree with the snapshot, else INVALID_ARGUMENT. Caps and Allocate need user_id: without it a capped campaign answers CAPPED
+   * With user_id set, too: both must name the same user of the snapshot, else INVALID_ARGUMENT.
+   * Caps and allocation need user_id.
    */
   char *user_uri;
+  /*
+   * Context that comes in parts is joined.
+   */
   Crescendo__V1__Context *context;
   /*
-   * packed; at most one of item_ids and item_uris; duplicates allowed; none = OK with empty columns; over 10,000 (configurable) = RESOURCE_EXHAUSTED, pushback -1
+   * The candidates: this or item_uris (both: INVALID_ARGUMENT), at most 10,000
+   * (RESOURCE_EXHAUSTED). Duplicates are allowed; none is an empty answer.
    */
   size_t n_item_ids;
   uint64_t *item_ids;
   /*
-   * the slower way, resolved by the snapshot
+   * The slower way: the snapshot resolves them.
    */
   size_t n_item_uris;
   char **item_uris;
@@ -151,18 +247,25 @@ struct  Crescendo__V1__ScoreRequest
   size_t n_user_columns;
   Crescendo__V1__UserColumn **user_columns;
   /*
-   * UNSPECIFIED = PRIOR
+   * The least that counts as an answer; UNSPECIFIED: PRIOR. A number that is no Fidelity is
+   * INVALID_ARGUMENT.
    */
   Crescendo__V1__Fidelity min_fidelity;
   /*
-   * empty = the snapshot's default
+   * A model of the snapshot; empty: its default. Another name is INVALID_ARGUMENT.
    */
   char *model;
   /*
-   * raw_scores in the answer
+   * Fills ScoreResponse.raw_scores.
    */
   protobuf_c_boolean want_raw;
+  /*
+   * Fills the boosts and their reasons. Not served yet: UNIMPLEMENTED.
+   */
   protobuf_c_boolean want_boosts;
+  /*
+   * Fills ScoreResponse.explanations. Not served yet: UNIMPLEMENTED.
+   */
   protobuf_c_boolean want_explanations;
 };
 #define CRESCENDO__V1__SCORE_REQUEST__INIT \
@@ -170,18 +273,39 @@ struct  Crescendo__V1__ScoreRequest
     , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, CRESCENDO__V1__FIDELITY__FIDELITY_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
+/*
+ * Where an answer comes from: enough to compute it again.
+ */
 struct  Crescendo__V1__Provenance
 {
   ProtobufCMessage base;
+  /*
+   * The snapshot's version.
+   */
   char *snapshot;
+  /*
+   * The model's name in the snapshot.
+   */
   char *model;
+  /*
+   * SHA-256 of the model's file, 64 hexadecimal digits, lower case.
+   */
   char *model_sha256;
+  /*
+   * The time that was scored for, milliseconds since 1970.
+   */
   int64_t time_unix_ms;
+  /*
+   * The experiment's arm; empty: none.
+   */
   char *arm;
+  /*
+   * Trees that were summed, of trees_total.
+   */
   uint32_t trees_used;
   uint32_t trees_total;
   /*
-   * the declared scale of the boosts, from the campaign file: "micros:1000"
+   * The declared scale of the boosts, from the campaign file, for example "micros:1000".
    */
   char *boost_scale;
 };
@@ -190,46 +314,53 @@ struct  Crescendo__V1__Provenance
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
 
 
+/*
+ * Where an all_* field and a column stand side by side, an absent column means that every position
+ * has the all_* value.
+ */
 struct  Crescendo__V1__ScoreResponse
 {
   ProtobufCMessage base;
   char *request_id;
   Crescendo__V1__Provenance *provenance;
   /*
-   * always one per candidate: the calibrated output, the double rounded once to float; 0 where fidelity is NONE; never NaN. output "raw": the raw score rounded to float, not calibrated
+   * One per candidate: the model's output (with output "raw" the raw sum), computed in double and
+   * rounded once to float; 0 where the fidelity is NONE; never NaN.
    */
   size_t n_scores;
   float *scores;
   /*
-   * with want_boosts, one per candidate: allocation.md 1, in double, left to right, rounded once. A model with output "raw" cannot be boosted: INVALID_ARGUMENT
+   * With want_boosts, one per candidate, within the surface's cap. A model with output "raw" cannot
+   * be boosted: INVALID_ARGUMENT.
    */
   size_t n_boosts;
   float *boosts;
   Crescendo__V1__Fidelity all_fidelity;
   size_t n_fidelities;
   Crescendo__V1__Fidelity *fidelities;
-  Crescendo__V1__Reason all_reason;
   /*
-   * explains the fidelity: OK, UNKNOWN_ITEM, DEADLINE, OVERLOAD
+   * Explains the fidelity: OK, UNKNOWN_ITEM, DEADLINE, OVERLOAD.
    */
+  Crescendo__V1__Reason all_reason;
   size_t n_reasons;
   Crescendo__V1__Reason *reasons;
   /*
-   * with want_boosts: first 8 bytes, little-endian, of SHA-256(campaign id); 0 = none
+   * With want_boosts: the first 8 bytes, little-endian, of SHA-256(campaign id); 0: none.
    */
   size_t n_campaign_keys;
   uint64_t *campaign_keys;
   /*
-   * with want_raw, one per candidate: the model's raw sum, exact; PARTIAL: the uncorrected sum of trees_used trees; PRIOR and NONE: NaN
+   * With want_raw, one per candidate: the model's raw sum, exact to the bit; PARTIAL: the
+   * uncorrected sum of trees_used trees; PRIOR and NONE: NaN.
    */
   size_t n_raw_scores;
   double *raw_scores;
   size_t n_explanations;
   Crescendo__V1__Explanation **explanations;
-  Crescendo__V1__Reason all_boost_reason;
   /*
-   * explains the boost: OK, NO_CAMPAIGN, CAPPED, PACED, ...
+   * Explains the boost: OK, NO_CAMPAIGN, CAPPED, PACED, ...
    */
+  Crescendo__V1__Reason all_boost_reason;
   size_t n_boost_reasons;
   Crescendo__V1__Reason *boost_reasons;
 };
@@ -238,13 +369,28 @@ struct  Crescendo__V1__ScoreResponse
     , (char *)protobuf_c_empty_string, NULL, 0,NULL, 0,NULL, CRESCENDO__V1__FIDELITY__FIDELITY_UNSPECIFIED, 0,NULL, CRESCENDO__V1__REASON__REASON_UNSPECIFIED, 0,NULL, 0,NULL, 0,NULL, 0,NULL, CRESCENDO__V1__REASON__REASON_UNSPECIFIED, 0,NULL }
 
 
+/*
+ * Why one candidate has its score and its boost.
+ */
 struct  Crescendo__V1__Explanation
 {
   ProtobufCMessage base;
+  /*
+   * Of the candidate.
+   */
   uint32_t position;
+  /*
+   * The raw score before any feature was looked at.
+   */
   double expected_raw;
+  /*
+   * With expected_raw they sum to the raw score.
+   */
   size_t n_contributions;
   Crescendo__V1__Contribution **contributions;
+  /*
+   * The boost's formula evaluated on them, in double, left to right, gives the boost.
+   */
   size_t n_terms;
   Crescendo__V1__Term **terms;
 };
@@ -253,11 +399,20 @@ struct  Crescendo__V1__Explanation
     , 0, 0, 0,NULL, 0,NULL }
 
 
+/*
+ * What one feature adds to a raw score.
+ */
 struct  Crescendo__V1__Contribution
 {
   ProtobufCMessage base;
   char *feature;
+  /*
+   * The feature's value; NaN: missing.
+   */
   double value;
+  /*
+   * In units of the raw score.
+   */
   double contribution;
 };
 #define CRESCENDO__V1__CONTRIBUTION__INIT \
@@ -265,9 +420,15 @@ struct  Crescendo__V1__Contribution
     , (char *)protobuf_c_empty_string, 0, 0 }
 
 
+/*
+ * A term of the boost's formula.
+ */
 struct  Crescendo__V1__Term
 {
   ProtobufCMessage base;
+  /*
+   * raw, calibrated, value, worth, price, cost, gain, weight, scale or cap.
+   */
   char *name;
   double value;
 };
@@ -276,11 +437,20 @@ struct  Crescendo__V1__Term
     , (char *)protobuf_c_empty_string, 0 }
 
 
+/*
+ * A part of a streamed answer.
+ */
 struct  Crescendo__V1__StreamScoresResponse
 {
   ProtobufCMessage base;
+  /*
+   * Of the part's candidates; over all parts each position comes once.
+   */
   size_t n_positions;
   uint32_t *positions;
+  /*
+   * Its columns run over `positions`. An empty batch is one empty part.
+   */
   Crescendo__V1__ScoreResponse *part;
 };
 #define CRESCENDO__V1__STREAM_SCORES_RESPONSE__INIT \
@@ -291,7 +461,13 @@ struct  Crescendo__V1__StreamScoresResponse
 struct  Crescendo__V1__ScoreManyRequest
 {
   ProtobufCMessage base;
+  /*
+   * Chosen by the client; echoed with the answer.
+   */
   uint64_t sequence;
+  /*
+   * Microseconds from the arrival of this message. 0: the call's deadline alone.
+   */
   uint32_t timeout_us;
   Crescendo__V1__ScoreRequest *request;
 };
@@ -303,8 +479,17 @@ struct  Crescendo__V1__ScoreManyRequest
 struct  Crescendo__V1__ScoreManyResponse
 {
   ProtobufCMessage base;
+  /*
+   * Of the request that this answers.
+   */
   uint64_t sequence;
+  /*
+   * A gRPC status code; 0: OK, and `response` is set.
+   */
   int32_t status_code;
+  /*
+   * Says what to do; empty when OK.
+   */
   char *status_message;
   Crescendo__V1__ScoreResponse *response;
 };
