@@ -147,7 +147,14 @@ private struct HeaderDocument: Decodable {
       if key.stringValue == "__metadata__" {
         _ = try container.decode([String: String].self, forKey: key)
       } else {
-        tensors[key.stringValue] = try container.decode(TensorDocument.self, forKey: key)
+        do {
+          tensors[key.stringValue] = try container.decode(TensorDocument.self, forKey: key)
+        } catch let error where !(error is DecodingError) {
+          // What a number that is not whole makes Foundation throw says neither what nor where.
+          throw DecodingError.dataCorruptedError(
+            forKey: key, in: container,
+            debugDescription: "shape and data_offsets are lists of whole numbers")
+        }
       }
     }
   }

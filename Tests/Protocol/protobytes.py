@@ -78,16 +78,3 @@ def fields(data):
             at += length
         made.append((key >> 3, value))
     return made
-
-
-def violations(details):
-    """(code, [(field, description)]) of a `google.rpc.Status` with a `google.rpc.BadRequest`."""
-    status = fields(details)
-    code = dict(status).get(1, 0)
-    found = []
-    for field, value in status:
-        if field == 3 and dict(fields(value))[1].endswith(b"/google.rpc.BadRequest"):
-            for _, one in fields(dict(fields(value))[2]):
-                one = dict(fields(one))
-                found.append((one.get(1, b"").decode(), one.get(2, b"").decode()))
-    return code, found

@@ -77,19 +77,6 @@ def test_user_id_and_uri_that_disagree(stubs, everything, client):
     assert len(client.score(request).scores) == 3
 
 
-def test_field_violations_come_with_the_status(stubs, everything, client):
-    """DESIGN 5: a google.rpc.BadRequest in grpc-status-details-bin."""
-    request = good(stubs, everything)
-    column(request, "candidate_columns", "skips", [1])
-    error = refusal(client.score, request)
-    details = dict(error.trailing_metadata()).get("grpc-status-details-bin")
-    assert details, f"no grpc-status-details-bin in {error.trailing_metadata()}"
-    code, found = pb.violations(details)
-    assert code == CODE.INVALID_ARGUMENT.value[0]
-    assert found and all(field and text for field, text in found), found
-    assert "candidate_columns" in found[0][0], found
-
-
 @pytest.mark.parametrize("flag", ["want_boosts", "want_explanations"])
 def test_wishes_of_later_days(stubs, everything, client, flag):
     request = good(stubs, everything)
