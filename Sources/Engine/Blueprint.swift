@@ -55,6 +55,9 @@ package final class Blueprint: @unchecked Sendable {
   let userVectors: UnsafeBufferPointer<UserVector>
   /// Length of a row: the model's features, then fixed numbers that only pairs need.
   let rowCount: Int
+  /// From a raw score to the units of the answer: nothing for `output` "raw", the objective's
+  /// transform for "probability".
+  let output: OutputTransform
 
   init(
     _ declaration: ModelDeclaration, index: Int, forest: Forest, sha256: String, snapshot: Snapshot
@@ -63,6 +66,7 @@ package final class Blueprint: @unchecked Sendable {
     self.declaration = declaration
     self.forest = forest
     self.modelSHA256 = sha256
+    output = declaration.output == .raw ? .identity : forest.transform
     self.snapshot = snapshot
     cost = LearnedCost(
       nanosecondsPerCandidate: LearnedCost.estimate(trees: forest.treeCount))
@@ -90,10 +94,4 @@ package final class Blueprint: @unchecked Sendable {
     return UnsafeBufferPointer(buffer)
   }
 
-  /// A raw score in the units of the answer: `output` "raw" as it is, "probability" through the
-  /// objective's transform.
-  @inline(__always)
-  func output(_ raw: Double) -> Double {
-    declaration.output == .raw ? raw : forest.transform(raw)
-  }
 }

@@ -85,7 +85,7 @@ extension UnsafeMutablePointer where Pointee == ScoreSlice {
     _ block: Range<Int>, _ plan: ScorePlan, _ columns: ScoreColumns, _ blueprint: Blueprint
   ) -> Int {
     let (row, features) = (pointee.row, blueprint.candidate)
-    let forest = blueprint.forest
+    let (forest, output) = (blueprint.forest, blueprint.output)
     var scored = 0
     for index in block {
       let position = position(index)
@@ -98,7 +98,7 @@ extension UnsafeMutablePointer where Pointee == ScoreSlice {
         row[placed.index] = plan.value(placed.feature, position, itemRow)
       }
       let raw = forest.rawScore(row)
-      columns.write(position, score: Float(blueprint.output(raw)), raw: raw, .full, .ok)
+      columns.write(position, score: Float(output(raw)), raw: raw, .full, .ok)
       scored += 1
     }
     return scored
