@@ -68,11 +68,10 @@ package struct Arena: ~Copyable {
     -> UnsafeMutableRawPointer?
   {
     let header = Arena.alignment
-    guard byteCount <= limitBytes else { return nil }
+    let room = limitBytes - reservedBytes
+    guard room >= alignment, byteCount <= room - alignment else { return nil }
     // Doubling keeps the number of chunks logarithmic in what a request takes.
     let wanted = max(byteCount + alignment, reservedBytes)
-    let room = limitBytes - firstChunkBytes - laterBytes
-    guard room >= byteCount + alignment else { return nil }
     let chunkBytes = min(wanted, room)
     let chunk = UnsafeMutableRawPointer.allocate(
       byteCount: header + chunkBytes, alignment: Arena.alignment)
