@@ -84,7 +84,10 @@ package final class Folder: Sendable {
 
   private func openWithoutLinks(_ relativePath: String) throws(SystemError) -> Int32 {
     let components = relativePath.split(separator: "/", omittingEmptySubsequences: false)
-    guard !components.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
+    // A C string ends at NUL: "..\0x" would be taken for no "..", and then opened as one.
+    guard !components.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }),
+      !relativePath.utf8.contains(0)
+    else {
       throw SystemError(call: "open", number: EINVAL, subject: relativePath)
     }
     var parent = descriptor
