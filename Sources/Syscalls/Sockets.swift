@@ -13,17 +13,18 @@ package struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
 
   /// Parses `HOST:PORT`; an IPv6 host stands in brackets. Nil when it is neither.
   package init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"),
-      let port = UInt16(text[text.index(after: colon)...])
-    else { return nil }
-    var host = text[..<colon]
-    if host.hasPrefix("[") {
-      guard host.hasSuffix("]") else { return nil }
-      host = host.dropFirst().dropLast()
-    } else if host.contains(":") {
+    guard let colon = text.lastIndex(of: ":") else { return nil }
+    let digits = text[text.index(after: colon)...]
+    // UInt16 alone would also take a sign.
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits) else {
       return nil
     }
-    guard !host.isEmpty else { return nil }
+    var host = text[..<colon]
+    let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+    if isBracketed { host = host.dropFirst().dropLast() }
+    guard !host.isEmpty, isBracketed == host.contains(":"),
+      !host.contains(where: { $0 == "[" || $0 == "]" || $0 == "\0" })
+    else { return nil }
     self.init(host: String(host), port: port)
   }
 
@@ -33,7 +34,10 @@ package struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
 
   /// Whether only this machine can reach it.
   package var isLoopback: Bool {
-    host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    var address = in_addr()
+    // A name may begin with "127." and be anywhere: only a whole address counts.
+    return host == "localhost" || host == "::1"
+      || (host.hasPrefix("127.") && inet_pton(AF_INET, host, &address) == 1)
   }
 }
 
