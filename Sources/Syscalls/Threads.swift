@@ -5,7 +5,7 @@ internal import Glibc
 package enum Affinity {
   /// Binds the calling thread to one core. False when the core is not allowed to this process.
   package static func pinCurrentThread(core: Int) -> Bool {
-    crescendo_pin_current_thread(Int32(core)) == 0
+    crescendo_pin_current_thread(Int32(clamping: core)) == 0
   }
 
   /// Lets the calling thread run on every core of the process again.
