@@ -137,7 +137,8 @@ package final class EventLoop: @unchecked Sendable {
     guard let soonest = timers.soonestNanoseconds else { return -1 }
     let now = clock.monotonicNanoseconds()
     guard soonest > now else { return 0 }
-    return Int32(clamping: (soonest - now + 999_999) / 1_000_000)
+    // Rounded up, so that it is never early; "no deadline" must not overflow on the way.
+    return Int32(clamping: (soonest - now - 1) / 1_000_000 + 1)
   }
 
   /// Runs what was posted and not yet run: for the owner of a loop whose thread has ended.
