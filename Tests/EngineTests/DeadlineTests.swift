@@ -1,0 +1,185 @@
+import Core
+import Signals
+import Synchronization
+import Testing
+
+@testable import Engine
+
+/// When work stops: at its deadline, when nobody wants it any more, when there is no room for it.
+@Suite struct DeadlineTests {
+  private let world = PlainWorld(seed: 14)
+  private let serving: Serving
+  private let time = FakeTime()
+  private let late =
+    "DEADLINE_EXCEEDED: the deadline passed before all candidates were scored"
+
+  init() throws {
+    serving = try Serving(
+      try world.snapshotSpec(text: PlainWorld.forestText(seed: 4, trees: 1)).load())
+  }
+
+  private func request(_ count: Int) -> PlainRequest {
+    var request = PlainRequest()
+    request.itemIDs = (0..<count).map { world.itemIDs[$0 % PlainWorld.itemCount] }
+    return request
+  }
+
+  private var block: Int {
+    serving.defaultBlueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds)
+  }
+
+  private func outcome(_ call: TestCall, _ engine: Engine) -> String {
+    failure { () throws(CallFailure) in _ = try call.outcome(engine) }
+  }
+
+  @Test func leavesTimeForTheAnswer() {
+    func deadline(_ started: UInt64, _ end: UInt64) -> UInt64 {
+      Engine.deadline(startedNanoseconds: started, deadlineNanoseconds: end)
+    }
+    #expect(deadline(1_000, 1_000) == 1_000)
+    #expect(deadline(1_000, 500) == 500)
+    #expect(deadline(1_000, 1_004) == 1_004)
+    #expect(deadline(1_000, 1_005) == 1_004)
+    #expect(deadline(0, 5_000_000) == 4_000_000)
+    #expect(deadline(0, 4_999_999) == 4_999_999 - 999_999)
+    #expect(deadline(7, 10_000_000_007) == 9_999_000_007)
+    #expect(deadline(0, .max) == UInt64.max - 1_000_000)
+  }
+
+  @Test(arguments: FanOut.allCases) func expiredBeforeAnyWork(_ fanOut: FanOut) throws {
+    let engine = Engine(
+      serving, executor: InlineShards(3), fanOut: fanOut, clock: time.clock())
+    for deadline in [0, time.now - 1, time.now] {
+      let call = TestCall()
+      #expect(try call.start(engine, request(30), deadlineNanoseconds: deadline))
+      #expect(outcome(call, engine) == late)
+      #expect(call.written == 0)
+    }
+    let call = TestCall()
+    #expect(try call.start(engine, request(30), deadlineNanoseconds: time.now + 1))
+    #expect(outcome(call, engine) == "OK")
+    #expect(call.written == 30)
+  }
+
+  @Test func expiredInTheQueue() throws {
+    let held = HeldShards(3)
+    let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
+    let call = TestCall()
+    #expect(try !call.start(engine, request(60), deadlineNanoseconds: time.now + 5_000))
+    #expect(held.held.count == 3)
+    held.runNext()
+    let first = call.written
+    #expect(first > 0 && first < 60)
+    time.nowNanoseconds.add(5_000, ordering: .relaxed)
+    held.runNext()
+    #expect(call.completion.count == 0)
+    held.runNext()
+    #expect(call.completion.count == 1)
+    #expect(call.written == first)
+    #expect(outcome(call, engine) == late)
+  }
+
+  /// The clock is looked at before each block, so that after the deadline at most the block that
+  /// was under way is finished.
+  @Test(arguments: 0...4) func betweenBlocks(_ blocks: Int) throws {
+    let block = block
+    let engine = Engine(serving, executor: InlineShards(1), fanOut: .never, clock: time.clock())
+    time.stepNanoseconds.store(1_000, ordering: .relaxed)
+    let call = TestCall()
+    let deadline = time.now + 1_000 * UInt64(blocks)
+    #expect(try call.start(engine, request(3 * block + 1), deadlineNanoseconds: deadline))
+    #expect(call.written == min(blocks * block, 3 * block + 1))
+    #expect(outcome(call, engine) == (blocks < 4 ? late : "OK"))
+  }
+
+  @Test func aCancelledCallIsDroppedWhereverItIs() throws {
+    let held = HeldShards(3)
+    let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
+    let call = TestCall()
+    #expect(try !call.start(engine, request(60)))
+    held.runNext()
+    let first = call.written
+    call.call.pointee.cancel()
+    held.runAll()
+    #expect(call.written == first)
+    #expect(call.completion.count == 1)
+    #expect(outcome(call, engine) == "CANCELLED: the call was cancelled")
+    // A later call in the same memory knows nothing of it.
+    #expect(try !call.start(engine, request(60)))
+    held.runAll()
+    #expect(outcome(call, engine) == "OK")
+    #expect(call.written == 60)
+  }
+
+  @Test func cancelledBetweenBlocks() throws {
+    let block = block
+    let call = TestCall()
+    nonisolated(unsafe) let control = call.call
+    let looks = Atomic<Int>(0)
+    // The third look is the one after the second block.
+    let clock = Clock(
+      monotonicNanoseconds: {
+        if looks.add(1, ordering: .relaxed).newValue == 3 { control.pointee.cancel() }
+        return 1
+      },
+      unixMilliseconds: { 0 })
+    let engine = Engine(serving, executor: InlineShards(1), fanOut: .never, clock: clock)
+    #expect(try call.start(engine, request(4 * block)))
+    #expect(call.written == 2 * block)
+    #expect(outcome(call, engine) == "CANCELLED: the call was cancelled")
+  }
+
+  /// Of the reasons to stop the first is the one that is told.
+  @Test func theFirstReasonStays() throws {
+    let held = HeldShards(2)
+    let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
+    let call = TestCall()
+    #expect(try !call.start(engine, request(60), deadlineNanoseconds: time.now + 10))
+    time.nowNanoseconds.add(10, ordering: .relaxed)
+    held.runNext()
+    call.call.pointee.cancel()
+    held.runAll()
+    #expect(outcome(call, engine) == late)
+  }
+
+  static let subsets = (1..<8).map { bits in Set((0..<3).filter { bits >> $0 & 1 == 1 }) }
+
+  @Test(arguments: DeadlineTests.subsets) func aFullShardStopsTheCall(_ full: Set<Int>) throws {
+    let held = HeldShards(3)
+    held.full = full
+    let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
+    let call = TestCall()
+    let isDone = try call.start(engine, request(60))
+    #expect(held.held.count == 3 - full.count)
+    #expect(isDone == (full.count == 3))
+    // What had been taken is dropped at its first look, and the call completes once.
+    held.runAll()
+    #expect(call.written == 0)
+    #expect(call.completion.count == (isDone ? 0 : 1))
+    #expect(outcome(call, engine) == "RESOURCE_EXHAUSTED: the scoring queue is full: retry later")
+  }
+
+  @Test func aFullShardThatOwnsNoCandidateDoesNotMatter() throws {
+    let held = HeldShards(3)
+    let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
+    var one = PlainRequest()
+    one.itemIDs = [world.itemIDs[0]]
+    held.full = Set(0..<3).subtracting([Int(splitmix64(world.itemIDs[0]) % 3)])
+    let call = TestCall()
+    #expect(try !call.start(engine, one))
+    held.runAll()
+    #expect(outcome(call, engine) == "OK")
+  }
+
+  @Test func aFullOnlyShardRefusesTheBatch() throws {
+    let held = HeldShards(1)
+    held.full = [0]
+    for fanOut in [FanOut.always, .never] {
+      let engine = Engine(serving, executor: held, fanOut: fanOut, clock: time.clock())
+      let call = TestCall()
+      #expect(try call.start(engine, request(60)))
+      #expect(
+        outcome(call, engine) == "RESOURCE_EXHAUSTED: the scoring queue is full: retry later")
+    }
+  }
+}
