@@ -42,6 +42,9 @@ struct ScorePlanner {
   let arena: UnsafeMutablePointer<Arena>
   let timeUnixMilliseconds: Int64
   private var userRow = -1
+  /// By user slot: the place in `request.userColumns` of its override, −1 = none. Nil when the
+  /// request overrides nothing.
+  private var overrides: UnsafeMutablePointer<Int32>?
   /// By context field; NaN = missing.
   private var context = InlineArray<5, Double>(repeating: .nan)
 
@@ -75,7 +78,7 @@ struct ScorePlanner {
     try resolveUser()
     resolveContext()
     let requestColumns = try resolveRequestColumns()
-    try checkUserColumns()
+    try resolveUserColumns()
     let template = try allocate(Double.self, blueprint.rowCount)
     template.initialize(repeating: .nan, count: blueprint.rowCount)
     for placed in blueprint.fixed {
@@ -121,12 +124,19 @@ struct ScorePlanner {
 
   /// The request's override of a user column or vector, if it sends one.
   private func override(_ slot: Int) -> FloatColumnView? {
-    // The last one wins, as for any field that comes twice.
-    request.userColumns.last { serving.userNames.index(of: $0.name) == slot }
+    guard let overrides, slot >= 0, overrides[slot] >= 0 else { return nil }
+    return request.userColumns[Int(overrides[slot])]
   }
 
-  private func checkUserColumns() throws(CallFailure) {
-    for column in request.userColumns {
+  /// Checks the overrides and finds their slots, in one pass: a message has room for half a
+  /// million of them, and a model for thousands of features that ask.
+  private mutating func resolveUserColumns() throws(CallFailure) {
+    if request.userColumns.isEmpty { return }
+    let slots = serving.userNames.count
+    let places = try allocate(Int32.self, slots)
+    places.initialize(repeating: -1, count: slots)
+    overrides = places
+    for (place, column) in request.userColumns.enumerated() {
       guard let users = serving.snapshot.users,
         let slot = serving.userNames.index(of: column.name)
       else {
@@ -149,6 +159,8 @@ struct ScorePlanner {
           .invalidArgument,
           "user_columns: \(column.name.text) has \(column.count) values; \(expected) are expected")
       }
+      // The last one wins, as for any field that comes twice.
+      places[slot] = Int32(truncatingIfNeeded: place)
     }
   }
 
