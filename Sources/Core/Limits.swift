@@ -9,6 +9,9 @@ package enum Limits {
   package static let candidates = 10_000
   /// `request_id`, bytes: a UUID in any notation, twice over.
   package static let requestIDBytes = 64
+  /// `grpc-message`, encoded, bytes: a quarter of the header list that gRPC suggests. Messages
+  /// quote what a client sent, and a block of headers over 64 KiB cannot be sent at all.
+  package static let statusMessageBytes = 2 << 10
   /// Nesting of a message that is decoded: three levels are in use, the rest is room to grow.
   package static let messageDepth = 16
 

@@ -180,12 +180,14 @@ private func frameSent(
     session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id, HTTP2ErrorCode.noError)
 }
 
-/// A response whose headers could not be sent would hang for ever: reset it.
+/// A response whose headers could not be sent would hang for ever: reset it. A request's stream
+/// was never opened, and nghttp2 closes it itself: a reset of it would end the connection.
 private func frameNotSent(
   _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ error: Int32,
   _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
   guard let frame, nghttp2_frame_type(UInt32(frame.pointee.hd.type)) == NGHTTP2_HEADERS,
+    nghttp2_session_check_server_session(session) != 0,
     error != NGHTTP2_ERR_STREAM_CLOSED.rawValue, error != NGHTTP2_ERR_STREAM_CLOSING.rawValue
   else { return 0 }
   return nghttp2_submit_rst_stream(

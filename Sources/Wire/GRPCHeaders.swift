@@ -76,10 +76,16 @@ package enum GRPCStatus {
 
 /// `grpc-message`: UTF-8, with everything but printable ASCII and `%` itself as `%XX`.
 package enum GRPCMessage {
+  /// At most `Limits.statusMessageBytes` and one character: a longer text ends in "...".
   package static func percentEncode(_ text: String) -> [UInt8] {
     var encoded: [UInt8] = []
-    encoded.reserveCapacity(text.utf8.count)
+    encoded.reserveCapacity(min(text.utf8.count, Limits.statusMessageBytes))
     for byte in text.utf8 {
+      let isWithinCharacter = byte & 0xC0 == 0x80
+      if encoded.count >= Limits.statusMessageBytes, !isWithinCharacter {
+        encoded.append(contentsOf: "...".utf8)
+        break
+      }
       if byte >= 0x20, byte <= 0x7E, byte != UInt8(ascii: "%") {
         encoded.append(byte)
       } else {
