@@ -25,7 +25,6 @@ struct Connection {
   var isDirty = false
   var isDead = false
   var isDraining = false
-  var hasReceived = false
   var nextDirty: UnsafeMutablePointer<Connection>?
   var nextDead: UnsafeMutablePointer<Connection>?
   var previous: UnsafeMutablePointer<Connection>?
@@ -59,7 +58,8 @@ extension ConnectionPointer {
       throw error
     }
     loop.link(connection)
-    connection.markDirty()
+    // Nothing is said before the client has: SETTINGS ahead of it would spoil the answer to one
+    // that does not speak HTTP/2.
     return connection
   }
 
@@ -96,10 +96,13 @@ extension ConnectionPointer {
         try take(loop.pointee.readBuffer, count)
       }
     } catch let error as HTTP2Session.ConnectionError {
-      if error.isBadPreface && !pointee.hasReceived { answerHTTP1() }
       loop.pointee.counters.protocolErrors += 1
-      // What nghttp2 has to say about it (GOAWAY) still goes out, if the socket takes it.
-      flush()
+      if error.isBadPreface {
+        answerHTTP1()
+      } else {
+        // What nghttp2 has to say about it (GOAWAY) still goes out, if the socket takes it.
+        flush()
+      }
       markDead()
     } catch {
       loop.pointee.counters.socketErrors += 1
@@ -115,7 +118,6 @@ extension ConnectionPointer {
     // Also after an error: what came before it is whole, and nothing may stay in the list.
     defer { loop.settleTouchedStreams() }
     try pointee.session.receive(bytes, count: count)
-    pointee.hasReceived = true
   }
 
   /// A browser or a probe that speaks HTTP/1.1 gets an answer that it can show.
