@@ -103,6 +103,9 @@ package final class TransportServer: @unchecked Sendable {
     loopsEnded()
     for loop in loops {
       loop.pointee.eventLoop.runTasks()
+      // One of these tasks may have been a connection that was accepted while its loop ended.
+      loop.turnEnded()
+      loop.closeAll()
       loop.pointee.destroy()
       loop.deinitialize(count: 1)
       loop.deallocate()
