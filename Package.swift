@@ -100,7 +100,12 @@ let package = Package(
       ["Engine", "Executors", "Models", "Signals", "CKernels", "Syscalls", "Core"]),
     tests("TransportTests", ["Transport", "HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
     tests("ClientTests", ["Client", "HTTP2", "Wire", "Syscalls", "Core"]),
-    tests("ServerTests", ["Server", "Client", "Transport", "Wire", "Core"]),
+    tests(
+      "ServerTests",
+      [
+        "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals", "Wire",
+        "Syscalls", "Core", logging,
+      ]),
     tests("CLITests", ["crescendo", "Client", "Wire", "Syscalls", "Core", argumentParser]),
     tests("TidyTests", []),
   ],
