@@ -66,6 +66,7 @@ struct ScorePool {
   }
 
   func destroy() {
+    assert(inFlight == 0, "a call was forgotten")
     var work = free
     while let current = work {
       work = current.pointee.next

@@ -10,7 +10,7 @@ package final class ScoringServer {
   private let transport: TransportServer
   private let health: ServingState
   /// Held for the loops, which know them by address only.
-  private let services: [LoopServices]
+  let services: [LoopServices]
 
   package struct Configuration: Sendable {
     package var address: SocketAddress

@@ -9,6 +9,8 @@ struct BufferPool {
 
   private let lists: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let counts: UnsafeMutablePointer<Int>
+  /// Buffers that are out now.
+  private(set) var handedOut = 0
 
   init() {
     lists = .allocate(capacity: BufferPool.classCount)
@@ -17,8 +19,9 @@ struct BufferPool {
     counts.initialize(repeating: 0, count: BufferPool.classCount)
   }
 
-  /// Frees what is kept; buffers that are out are their holders'.
+  /// Frees what is kept, when every buffer is back.
   func destroy() {
+    assert(handedOut == 0, "an answer's buffer was forgotten")
     for sizeClass in 0..<BufferPool.classCount {
       var buffer = lists[sizeClass]
       while let current = buffer {
@@ -36,7 +39,8 @@ struct BufferPool {
   }
 
   /// At least `byteCount` bytes, aligned to 16.
-  func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  mutating func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    handedOut += 1
     let sizeClass = BufferPool.sizeClass(byteCount)
     guard sizeClass < BufferPool.classCount else {
       return .allocate(byteCount: byteCount, alignment: 16)
@@ -50,7 +54,8 @@ struct BufferPool {
   }
 
   /// Takes a buffer back; `byteCount` as it was asked for.
-  func giveBack(_ buffer: UnsafeMutableRawPointer, byteCount: Int) {
+  mutating func giveBack(_ buffer: UnsafeMutableRawPointer, byteCount: Int) {
+    handedOut -= 1
     let sizeClass = BufferPool.sizeClass(byteCount)
     guard sizeClass < BufferPool.classCount, counts[sizeClass] < BufferPool.keptPerClass else {
       buffer.deallocate()

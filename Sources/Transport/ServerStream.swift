@@ -61,6 +61,7 @@ struct StreamSlab {
   private(set) var count = 0
 
   func destroy() {
+    assert(count == 0, "a stream was forgotten")
     for slab in slabs { slab.deallocate() }
   }
 

@@ -3,6 +3,8 @@ import HTTP2
 import Syscalls
 import Testing
 
+@testable import Transport
+
 /// Answers that do not fit: into a window, into a buffer, into a socket.
 @Suite struct AnswerTests {
   private func large(_ client: RawClient, _ count: Int) throws -> Exchange {
@@ -70,5 +72,31 @@ import Testing
         #expect(exchange.message == TestLoop.pattern(9_000 + 37 * index))
       }
     }
+  }
+
+  /// Buffers of every size come back whole and are handed out again, largest last.
+  @Test func buffersAreUsedAgain() {
+    var pool = BufferPool()
+    let sizes = [0, 1, 511, 512, 513, 1_024, 1_025, 65_535, 65_536, 65_537, 1 << 20]
+    for _ in 0..<3 {
+      let buffers = sizes.map { size in
+        let buffer = pool.take(size)
+        #expect(UInt(bitPattern: buffer).isMultiple(of: 16))
+        buffer.initializeMemory(as: UInt8.self, repeating: 0x5A, count: size)
+        return buffer
+      }
+      #expect(pool.handedOut == sizes.count && Set(buffers).count == sizes.count)
+      for (buffer, size) in zip(buffers, sizes) { pool.giveBack(buffer, byteCount: size) }
+      #expect(pool.handedOut == 0)
+    }
+    let first = pool.take(600)
+    pool.giveBack(first, byteCount: 600)
+    let second = pool.take(1_000)
+    #expect(second == first)
+    pool.giveBack(second, byteCount: 1_000)
+    // What a burst leaves behind is bounded.
+    let burst = (0..<1_000).map { _ in pool.take(100) }
+    for buffer in burst { pool.giveBack(buffer, byteCount: 100) }
+    pool.destroy()
   }
 }
