@@ -10,7 +10,7 @@ import Testing
   /// Starts a call that ends in the middle of its message, and makes sure that it was read.
   private func unfinished(_ client: RawClient, timeout: String?) throws -> Exchange {
     let exchange = try client.start(
-      RawClient.headers("Echo", timeout.map { [("grpc-timeout", $0)] } ?? []),
+      RawClient.headers("Echo", timeout: timeout),
       frames: [Array(framed([1, 2])[..<6])], ends: false)
     _ = try client.state()
     return exchange

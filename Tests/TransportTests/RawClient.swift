@@ -17,6 +17,8 @@ final class Exchange {
   fileprivate(set) var closeCode: UInt32?
   /// Bodies of DATA frames that are still to be sent.
   fileprivate var frames: [[UInt8]]
+  /// Of the first of them.
+  fileprivate var sentBytes = 0
   fileprivate var endsBody: Bool
   fileprivate var block: [String: String] = [:]
   /// Received bytes whose window was not given back.
@@ -62,7 +64,7 @@ final class RawClient {
   private(set) var isClosed = false
   /// Whether windows are given back as bytes come.
   var consumes = true
-  private let readBuffer = UnsafeMutableRawPointer.allocate(byteCount: 64 << 10, alignment: 16)
+  private var readBuffer = [UInt8](repeating: 0, count: 64 << 10)
 
   /// How long a test waits for what must come, before it is called stuck.
   private static let patienceMilliseconds: Int32 = 20_000
@@ -83,7 +85,6 @@ final class RawClient {
   deinit {
     close()
     session.destroy()
-    readBuffer.deallocate()
   }
 
   func close() {
@@ -93,11 +94,15 @@ final class RawClient {
 
   // MARK: Requests
 
-  static func headers(_ path: String, _ more: [(String, String)] = []) -> [(String, String)] {
-    [
+  /// Unless they say otherwise, calls have time enough on the slowest machine.
+  static func headers(
+    _ path: String, _ more: [(String, String)] = [], timeout: String? = "1H"
+  ) -> [(String, String)] {
+    let isGiven = more.contains { $0.0 == "grpc-timeout" }
+    return [
       (":method", "POST"), (":scheme", "http"), (":path", "/test.Test/\(path)"),
       (":authority", "test"), ("te", "trailers"), ("content-type", "application/grpc"),
-    ] + more
+    ] + (isGiven ? [] : timeout.map { [("grpc-timeout", $0)] } ?? []) + more
   }
 
   /// Starts a request; nothing is written yet. Each of `frames` becomes one DATA frame (of at most
@@ -190,12 +195,14 @@ final class RawClient {
     else { throw Stuck("the server says nothing") }
     let result: TransferResult
     do {
-      result = try Sockets.read(descriptor, into: readBuffer, capacity: 64 << 10)
+      result = try readBuffer.withUnsafeMutableBytes {
+        try Sockets.read(descriptor, into: $0.baseAddress!, capacity: $0.count)
+      }
     } catch {
       return nil
     }
     guard case .bytes(let count) = result else { return nil }
-    return Array(UnsafeRawBufferPointer(start: readBuffer, count: count))
+    return Array(readBuffer[..<count])
   }
 
   /// Reads what there is, once.
@@ -260,14 +267,15 @@ final class RawClient {
         end.pointee = HTTP2Body.endOfStream
         return 0
       }
-      let count = min(capacity, frame.count)
+      let count = min(capacity, frame.count - exchange.sentBytes)
       frame.withUnsafeBytes { bytes in
-        if let base = bytes.baseAddress { buffer.copyMemory(from: base, byteCount: count) }
+        guard let base = bytes.baseAddress else { return }
+        buffer.copyMemory(from: base + exchange.sentBytes, byteCount: count)
       }
-      if count == frame.count {
+      exchange.sentBytes += count
+      if exchange.sentBytes == frame.count {
         exchange.frames.removeFirst()
-      } else {
-        exchange.frames[0].removeFirst(count)
+        exchange.sentBytes = 0
       }
       if exchange.frames.isEmpty, exchange.endsBody { end.pointee = HTTP2Body.endOfStream }
       return count
