@@ -8,10 +8,10 @@ struct Listener {
   /// First, because the listener's address is its descriptor's token.
   var target = PollTarget(ready: listenerReady)
   var descriptor: Int32
-  let loops: [LoopPointer]
+  let loops: [LoopHandle]
   var isOpen = true
 
-  init(descriptor: Int32, loops: [LoopPointer]) {
+  init(descriptor: Int32, loops: [LoopHandle]) {
     self.descriptor = descriptor
     self.loops = loops
   }
@@ -33,7 +33,7 @@ struct Listener {
       } catch {
         // Out of descriptors, or a connection that was gone before it was taken: the next turn
         // tries again; what is open goes on.
-        loops[0].pointee.counters.socketErrors += 1
+        loops[0].state.pointee.counters.socketErrors += 1
         return
       }
     }
@@ -43,17 +43,17 @@ struct Listener {
   private func hand(_ descriptor: Int32) {
     var (best, fewest, total) = (loops[0], Int.max, 0)
     for loop in loops {
-      let count = loop.pointee.connectionCount.pointee.load(ordering: .relaxed)
+      let count = loop.connectionCount.pointee.load(ordering: .relaxed)
       total += count
       if count < fewest { (best, fewest) = (loop, count) }
     }
     guard total < Limits.connections else { return Sockets.close(descriptor) }
-    best.pointee.connectionCount.pointee.add(1, ordering: .relaxed)
+    best.connectionCount.pointee.add(1, ordering: .relaxed)
     let arrival = UnsafeMutablePointer<Arrival>.allocate(capacity: 1)
     arrival.initialize(
       to: Arrival(
-        task: LoopTask(run: takeArrival, context: nil), descriptor: descriptor, loop: best))
-    best.pointee.eventLoop.post(
+        task: LoopTask(run: takeArrival, context: nil), descriptor: descriptor, loop: best.state))
+    best.eventLoop.post(
       UnsafeMutableRawPointer(arrival).assumingMemoryBound(to: LoopTask.self))
   }
 }

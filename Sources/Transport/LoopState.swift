@@ -66,6 +66,21 @@ struct LoopState {
 
 typealias LoopPointer = UnsafeMutablePointer<LoopState>
 
+/// A loop as other threads know it: what is made for many threads, and the address of the rest,
+/// which is only ever handed to the loop itself.
+struct LoopHandle {
+  let state: LoopPointer
+  let eventLoop: EventLoop
+  let connectionCount: UnsafeMutablePointer<Atomic<Int>>
+
+  /// Before the loop's thread starts.
+  init(_ state: LoopPointer) {
+    self.state = state
+    eventLoop = state.pointee.eventLoop
+    connectionCount = state.pointee.connectionCount
+  }
+}
+
 extension LoopState {
   /// After its loop has ended and its connections are closed.
   func destroy() {

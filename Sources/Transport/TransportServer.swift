@@ -28,7 +28,7 @@ package final class TransportServer: @unchecked Sendable {
   // they point to belongs to the loops' own threads, and is reached from here by posting tasks.
   /// Where it listens: with the port that was really taken.
   package let address: SocketAddress
-  private let loops: [LoopPointer]
+  private let loops: [LoopHandle]
   private let listener: UnsafeMutablePointer<Listener>
   private var threads: [ThreadBox] = []
 
@@ -46,7 +46,7 @@ package final class TransportServer: @unchecked Sendable {
   ) throws(SystemError) {
     precondition(configuration.loops >= 1)
     let descriptor = try Sockets.listen(on: configuration.address)
-    var loops: [LoopPointer] = []
+    var loops: [LoopHandle] = []
     do throws(SystemError) {
       address = try Sockets.localAddress(of: descriptor)
       for index in 0..<configuration.loops {
@@ -55,11 +55,11 @@ package final class TransportServer: @unchecked Sendable {
         loop.initialize(to: LoopState(eventLoop: eventLoop, services: services(eventLoop)))
         eventLoop.setHooks(
           LoopHooks(context: loop, turnEnded: loopTurnEnded, timerDue: loopTimerDue))
-        loops.append(loop)
+        loops.append(LoopHandle(loop))
       }
       listener = .allocate(capacity: 1)
       listener.initialize(to: Listener(descriptor: descriptor, loops: loops))
-      try loops[0].pointee.eventLoop.watch(descriptor, .reading, owner: listener)
+      try loops[0].eventLoop.watch(descriptor, .reading, owner: listener)
     } catch {
       Sockets.close(descriptor)
       throw error
@@ -69,7 +69,7 @@ package final class TransportServer: @unchecked Sendable {
       let core =
         configuration.cores.isEmpty
         ? nil : configuration.cores[index % configuration.cores.count]
-      threads.append(ThreadBox(try TransportServer.startThread(index, loop, core)))
+      threads.append(ThreadBox(try TransportServer.startThread(index, loop.state, core)))
     }
   }
 
@@ -97,11 +97,11 @@ package final class TransportServer: @unchecked Sendable {
   /// it has posted is run before the loops are freed.
   package func stop(loopsEnded: () -> Void) {
     post(to: loops[0], listener, closeListener)
-    for loop in loops { post(to: loop, loop, drainLoop) }
+    for loop in loops { post(to: loop, loop.state, drainLoop) }
     for thread in threads { thread.join() }
     threads = []
     loopsEnded()
-    for loop in loops {
+    for loop in loops.map(\.state) {
       loop.pointee.eventLoop.runTasks()
       // One of these tasks may have been a connection that was accepted while its loop ended.
       loop.turnEnded()
@@ -115,12 +115,12 @@ package final class TransportServer: @unchecked Sendable {
   }
 
   private func post(
-    to loop: LoopPointer, _ context: UnsafeMutableRawPointer,
+    to loop: LoopHandle, _ context: UnsafeMutableRawPointer,
     _ run: @convention(c) (UnsafeMutableRawPointer) -> Void
   ) {
     let task = UnsafeMutablePointer<LoopTask>.allocate(capacity: 1)
     task.initialize(to: LoopTask(run: run, context: context))
-    loop.pointee.eventLoop.post(task)
+    loop.eventLoop.post(task)
   }
 }
 
