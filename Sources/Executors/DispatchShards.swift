@@ -88,14 +88,25 @@ private final class Shard: Sendable {
     submitters.add(1, ordering: .sequentiallyConsistent)
     defer { submitters.subtract(1, ordering: .sequentiallyConsistent) }
     if isStopping.load(ordering: .sequentiallyConsistent) { return false }
-    let work = job.pointee.workNanoseconds
-    // A job that alone is over the limit still runs on an empty queue.
-    let before = queued.load(ordering: .relaxed)
-    guard before == 0 || before &+ work <= limitNanoseconds else { return false }
-    queued.add(work, ordering: .relaxed)
+    guard reserve(job.pointee.workNanoseconds) else { return false }
     let link = UnsafeMutableRawPointer(job).assumingMemoryBound(to: MailboxLink.self)
     if mailbox.put(link), isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
     return true
+  }
+
+  /// Counts `work` if it fits. In one step, or submitters at the same time would all see the room
+  /// that is there for one of them.
+  private func reserve(_ work: UInt64) -> Bool {
+    var seen = queued.load(ordering: .relaxed)
+    while true {
+      // A job that alone is over the limit still runs on an empty queue.
+      let fits = seen <= limitNanoseconds && work <= limitNanoseconds - seen
+      guard seen == 0 || fits else { return false }
+      let (exchanged, original) = queued.weakCompareExchange(
+        expected: seen, desired: seen + work, ordering: .relaxed)
+      if exchanged { return true }
+      seen = original
+    }
   }
 
   func stop() {
