@@ -91,7 +91,7 @@ let package = Package(
     tests(
       "SignalsTests", ["Signals", "Syscalls", "Crypto", "CKernels", "Core"],
       exclude: ["write_snapshot.py"]),
-    tests("HTTP2Tests", ["HTTP2", "Core"]),
+    tests("HTTP2Tests", ["HTTP2", "CNghttp2", "Core"]),
     tests("WireTests", ["Wire", "CCrescendoProto", "CProtobufC", "Core"]),
     tests("EventLoopTests", ["EventLoop", "Syscalls", "Core"]),
     tests("ExecutorsTests", ["Executors", "Core"]),
