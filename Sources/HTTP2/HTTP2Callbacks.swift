@@ -23,6 +23,7 @@ struct Callbacks: @unchecked Sendable {
     nghttp2_session_callbacks_set_on_header_callback(table, headerReceived)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, dataReceived)
     nghttp2_session_callbacks_set_on_frame_recv_callback(table, frameReceived)
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table, frameRejected)
     nghttp2_session_callbacks_set_on_frame_send_callback(table, frameSent)
     nghttp2_session_callbacks_set_on_frame_not_send_callback(table, frameNotSent)
     nghttp2_session_callbacks_set_on_stream_close_callback(table, streamClosed)
@@ -48,7 +49,8 @@ private func stream(_ session: OpaquePointer?, _ id: Int32) -> UnsafeMutableRawP
 }
 
 /// A stream id must rise (RFC 9113 §5.1.1); nghttp2 1.52 takes a smaller one for a late frame of
-/// a closed stream. Late frames after our own reset are legal, so the last resets are remembered.
+/// a closed stream. Late frames after our own reset are legal, so the last resets are remembered;
+/// so are those of streams that crossed our GOAWAY, which nghttp2 has ignored from the start.
 private func frameBegan(
   _ session: OpaquePointer?, _ header: UnsafePointer<nghttp2_frame_hd>?,
   _ context: UnsafeMutableRawPointer?
@@ -60,10 +62,18 @@ private func frameBegan(
   let id = header.pointee.stream_id
   if id > state.pointee.highestStream {
     state.pointee.highestStream = id
-  } else if nghttp2_session_find_stream(session, id) == nil, !state.pointee.wasReset(id) {
+  } else if id <= state.pointee.lastStreamTaken, isUnopened(session, id),
+    !state.pointee.wasReset(id)
+  {
     return nghttp2_session_terminate_session(session, HTTP2ErrorCode.protocolError)
   }
   return 0
+}
+
+/// Whether nghttp2 knows no such stream, or only because a PRIORITY named it.
+private func isUnopened(_ session: OpaquePointer?, _ id: Int32) -> Bool {
+  guard let stream = nghttp2_session_find_stream(session, id) else { return true }
+  return nghttp2_stream_get_state(stream) == NGHTTP2_STREAM_STATE_IDLE
 }
 
 extension SessionState {
@@ -73,6 +83,7 @@ extension SessionState {
   }
 
   fileprivate mutating func noteReset(_ id: Int32) {
+    if wasReset(id) { return }
     recentlyReset[recentlyResetNext] = id
     recentlyResetNext = (recentlyResetNext + 1) % 128
   }
@@ -89,6 +100,10 @@ private func headersBegan(
   guard let frame, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
   let id = frame.pointee.hd.stream_id
   guard let opened = state.pointee.handlers.streamOpened(state.pointee.context, id) else {
+    // First, for nghttp2's own reset after this answer says INTERNAL_ERROR.
+    let status = nghttp2_submit_rst_stream(
+      session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, HTTP2ErrorCode.refusedStream)
+    guard status == 0 else { return status }
     return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
   }
   return nghttp2_session_set_stream_user_data(session, id, opened)
@@ -158,6 +173,19 @@ private func frameReceived(
   return 0
 }
 
+/// nghttp2 resets a stream that it will not open (over the maximum), but the reset waits to be
+/// sent: frames that came with the refused HEADERS are late already.
+private func frameRejected(
+  _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ error: Int32,
+  _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let frame, nghttp2_frame_type(UInt32(frame.pointee.hd.type)) == NGHTTP2_HEADERS else {
+    return 0
+  }
+  recover(context).pointee.noteReset(frame.pointee.hd.stream_id)
+  return 0
+}
+
 /// A response that ended before its request did leaves the stream half open for ever in nghttp2:
 /// RST_STREAM(NO_ERROR) tells the client that the rest is not wanted (RFC 9113 §8.1).
 private func frameSent(
@@ -180,8 +208,8 @@ private func frameSent(
     session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id, HTTP2ErrorCode.noError)
 }
 
-/// A response whose headers could not be sent would hang for ever: reset it. A request's stream
-/// was never opened, and nghttp2 closes it itself: a reset of it would end the connection.
+/// A response whose headers could not be sent would hang for ever: reset it. A request is closed
+/// by nghttp2 itself, and the peer must not hear of a stream that it has never seen.
 private func frameNotSent(
   _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ error: Int32,
   _ context: UnsafeMutableRawPointer?

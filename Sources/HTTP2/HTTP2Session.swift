@@ -14,6 +14,8 @@ struct SessionState {
   var blockIsTooLarge = false
   /// The highest stream that the peer has opened.
   var highestStream: Int32 = 0
+  /// What our GOAWAY named: streams above it are ignored.
+  var lastStreamTaken = Int32.max
   /// Streams that we reset last: late frames for them are not the peer's fault.
   var recentlyReset = InlineArray<128, Int32>(repeating: 0)
   var recentlyResetNext = 0
@@ -218,6 +220,7 @@ package struct HTTP2Session: @unchecked Sendable {
     let last = nghttp2_session_get_last_proc_stream_id(native)
     try check(
       nghttp2_submit_goaway(native, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, errorCode, nil, 0))
+    state.pointee.lastStreamTaken = last
   }
 
   /// GOAWAY and the end of all streams.
