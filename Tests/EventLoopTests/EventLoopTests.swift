@@ -7,7 +7,7 @@ struct EventLoopTests {
   @Test func aLoopThatIsStoppedBeforehandHasNoTurn() throws {
     let recorder = try LoopRecorder()
     recorder.loop.stop()
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.turns == 0)
   }
 
@@ -22,7 +22,7 @@ struct EventLoopTests {
       recorder.events.append("end")
       recorder.loop.stop()
     }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == ["ready 1", "task", "timer 1", "end"])
   }
 
@@ -30,7 +30,7 @@ struct EventLoopTests {
     let recorder = try LoopRecorder()
     for number in 0..<50 { recorder.post { recorder.events.append("\(number)") } }
     recorder.post { recorder.loop.stop() }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == (0..<50).map { "\($0)" })
     #expect(recorder.turns == 1)
   }
@@ -43,7 +43,7 @@ struct EventLoopTests {
       recorder.post { step(left - 1) }
     }
     recorder.post { step(99) }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.turns == 100)
   }
 
@@ -55,7 +55,7 @@ struct EventLoopTests {
       recorder.post { recorder.events.append("after \(turn)") }
     }
     recorder.post {}
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == ["after 1", "after 2"])
   }
 
@@ -64,7 +64,7 @@ struct EventLoopTests {
     recorder.schedule(5, 1)
     recorder.post { recorder.loop.stop() }
     recorder.post { recorder.events.append("same turn") }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == ["same turn", "timer 1"])
     #expect(recorder.turns == 1)
   }
@@ -82,7 +82,7 @@ struct EventLoopTests {
   @Test func whatWasPostedAfterTheEndRunsForItsOwner() throws {
     let recorder = try LoopRecorder()
     recorder.loop.stop()
-    try recorder.loop.run()
+    try recorder.run()
     for number in 0..<3 { recorder.post { recorder.events.append("\(number)") } }
     #expect(recorder.events.isEmpty)
     recorder.loop.runTasks()
@@ -116,7 +116,7 @@ struct EventLoopTests {
       recorder.post {}
     }
     recorder.post {}
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == ["second 4", "first 1"])
     recorder.loop.runTasks()
   }

@@ -23,7 +23,7 @@ struct EventLoopTimerTests {
         }
       }
     }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == ["timer 1", "timer 2", "timer 3"])
   }
 
@@ -36,7 +36,7 @@ struct EventLoopTimerTests {
     }
     recorder.onTurnEnd = { recorder.nowNanoseconds += 250 }
     recorder.schedule(0, 1)
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == (1...10).map { "timer \($0)" })
   }
 
@@ -46,7 +46,7 @@ struct EventLoopTimerTests {
     let recorder = try LoopRecorder(startNanoseconds: now)
     recorder.schedule(distantFutureNanoseconds, 1)
     recorder.post { recorder.loop.stop() }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events.isEmpty && recorder.turns == 1)
   }
 
@@ -58,7 +58,7 @@ struct EventLoopTimerTests {
       #expect(recorder.loop.clock.monotonicNanoseconds() >= started + generation * 700_000)
       if generation == 5 { recorder.loop.stop() }
     }
-    try recorder.loop.run()
+    try recorder.run()
     #expect(recorder.events == (1...5).map { "timer \($0)" })
   }
 }

@@ -42,6 +42,12 @@ final class LoopRecorder: @unchecked Sendable {
     set { time.now = newValue }
   }
 
+  /// Runs the loop here; what was to be done at its events is forgotten with it.
+  func run() throws {
+    defer { (onTimer, onTurnEnd) = (nil, nil) }
+    try loop.run()
+  }
+
   func schedule(_ deadlineNanoseconds: UInt64, _ generation: UInt64) {
     loop.schedule(
       TimerEntry(deadlineNanoseconds: deadlineNanoseconds, token: nil, generation: generation))

@@ -71,6 +71,7 @@ struct DispatchShardsStressTests {
     ring.start()
     while done.value == 0 { yieldThread() }
     executor.stop()
+    ring.finish()
     #expect(ring.hops == rounds)
   }
 }
@@ -87,6 +88,8 @@ private final class Ring: @unchecked Sendable {
   init(executor: DispatchShards, rounds: Int, done: Counter) {
     (self.executor, self.rounds, self.done) = (executor, rounds, done)
   }
+
+  func finish() { jobs = nil }
 
   func start() {
     jobs = JobSet(count: rounds) { [self] index, shard in

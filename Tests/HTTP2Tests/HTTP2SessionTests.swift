@@ -3,6 +3,10 @@ import Testing
 
 @testable import HTTP2
 
+private let permanentHeaders = HTTP2HeaderBlock(permanent: [
+  HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
+])
+
 struct HTTP2SessionTests {
   /// RFC 9113 §6.5.2: 3 MAX_CONCURRENT_STREAMS, 4 INITIAL_WINDOW_SIZE, 6 MAX_HEADER_LIST_SIZE.
   @Test func theServersFirstFlightNamesItsLimits() throws {
@@ -167,12 +171,9 @@ struct HTTP2SessionTests {
   }
 
   @Test func permanentHeadersAreSentAsOftenAsWanted() throws {
-    let block = HTTP2HeaderBlock(permanent: [
-      HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
-    ])
     let (client, server) = (try Endpoint(.client), try Endpoint(.server))
     server.onEnd = { [unowned server] in
-      server.session.submitResponse($0.id, block, endsStream: true)
+      server.session.submitResponse($0.id, permanentHeaders, endsStream: true)
     }
     for _ in 0..<20 {
       let call = try client.request()
