@@ -240,6 +240,7 @@ func expectAlive(_ server: Endpoint, stream: Int32, _ why: Comment = "") throws 
   server.onEnd = { [unowned server] in server.respondWithHeadersOnly($0) }
   try server.receive(.request(stream, endsStream: true))
   let frames = try server.outputFrames()
+  #expect(server.streams[stream]?.blocks == [HTTP2BlockFlags.endOfStream], why)
   #expect(!frames.contains { $0.kind == Frame.Kind.goAway }, why)
   #expect(frames.contains { $0.kind == Frame.Kind.headers && $0.stream == stream }, why)
 }
