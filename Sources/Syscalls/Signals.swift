@@ -10,8 +10,11 @@ package enum StopSignals {
     return set
   }
 
-  /// Holds SIGTERM and SIGINT back in this thread and in those that it starts from now on.
+  /// Holds SIGTERM and SIGINT back in this thread and in those that it starts from now on. A
+  /// reader of our log or output that goes away is an error of that write, not a signal that ends
+  /// the process.
   package static func hold() {
+    signal(SIGPIPE, SIG_IGN)
     var set = set()
     pthread_sigmask(SIG_BLOCK, &set, nil)
   }

@@ -47,11 +47,11 @@ import Testing
     #expect(try refusal(BlueprintTests.spec(both, text: text)) == "OK")
     #expect(
       try refusal(BlueprintTests.spec([("a", "item.x")], text: text))
-        == "model default: feature b: the manifest binds it to nothing")
+        == "manifest.json: model default: feature b: the manifest binds it to nothing")
     let three = [("a", "item.x"), ("c", "item.x"), ("b", "item.x")]
     #expect(
       try refusal(BlueprintTests.spec(three, text: text))
-        == "model default: feature c: the model has no such feature")
+        == "manifest.json: model default: feature c: the model has no such feature")
     let twice = [("a", "item.x"), ("b", "item.x"), ("a", "item.x")]
     #expect(try refusal(BlueprintTests.spec(twice, text: text)) != "OK")
   }
@@ -59,12 +59,12 @@ import Testing
   @Test(arguments: ["xgboost", "linear"]) func kindsThatAreNotServedYet(_ kind: String) throws {
     #expect(
       try refusal(BlueprintTests.spec([("a", "item.x")], kind: kind))
-        == "model default: kind \(kind) is not supported yet; lightgbm is")
+        == "manifest.json: model default: kind \(kind) is not supported yet; lightgbm is")
   }
 
   @Test func aModelThatCannotBeReadNamesItsFile() throws {
     let refusal = try refusal(BlueprintTests.spec([("a", "item.x")], text: "no model"))
-    #expect(refusal == "model default: models/default.txt: line 1: not a LightGBM text model")
+    #expect(refusal == "models/default.txt: model default: line 1: not a LightGBM text model")
   }
 
   @Test(arguments: [
@@ -99,17 +99,19 @@ import Testing
     #expect(try refusal("context.market", trained) == "OK")
     #expect(try refusal("item.market", trained) == "OK")
     #expect(try refusal("request.r", "[\"p\", \"q\"]") == "OK")
-    let differ = "model default: feature f: the categories of market differ from the levels"
+    let differ =
+      "manifest.json: model default: feature f: the categories of market differ from the levels"
     for levels in ["[\"US\", \"SE\"]", "[\"SE\", \"US\", \"NO\"]", "[\"SE\", \"us\"]"] {
       #expect(try refusal("item.market", levels) == differ + " it was trained on")
     }
     #expect(
       try refusal("user.y", trained)
-        == "model default: feature f: the manifest's categories have no y")
+        == "manifest.json: model default: feature f: the manifest's categories have no y")
     for source in ["context.hour", "constant(1)", "equal(item.x, user.y)"] {
       #expect(
         try refusal(source, trained)
-          == "model default: feature f: a pandas category bound to a source without categories")
+          == "manifest.json: model default: feature f: a pandas category bound to a source without categories"
+      )
     }
   }
 
