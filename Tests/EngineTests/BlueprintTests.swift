@@ -99,18 +99,18 @@ import Testing
     #expect(try refusal("context.market", trained) == "OK")
     #expect(try refusal("item.market", trained) == "OK")
     #expect(try refusal("request.r", "[\"p\", \"q\"]") == "OK")
-    let differ =
-      "manifest.json: model default: feature f: the categories of market differ from the levels"
+    let place = "manifest.json: model default: feature f: "
+    let differ = place + "the categories of market differ from the levels"
     for levels in ["[\"US\", \"SE\"]", "[\"SE\", \"US\", \"NO\"]", "[\"SE\", \"us\"]"] {
       #expect(try refusal("item.market", levels) == differ + " it was trained on")
     }
     #expect(
       try refusal("user.y", trained)
-        == "manifest.json: model default: feature f: the manifest's categories have no y")
+        == place + "the manifest's categories have no y")
     for source in ["context.hour", "constant(1)", "equal(item.x, user.y)"] {
       #expect(
         try refusal(source, trained)
-          == "manifest.json: model default: feature f: a pandas category bound to a source without categories"
+          == place + "a pandas category bound to a source without categories"
       )
     }
   }
