@@ -111,7 +111,17 @@ def test_cancelled_by_grpcio(stubs, everything, client):
         futures = [client.scores.Score.future(request, timeout=30) for _ in range(4)]
         for future in futures:
             future.cancel()
-    assert len(client.score(request).scores) == 10_000
+    assert len(accepted(client, request).scores) == 10_000
+
+
+def accepted(client, request):
+    """The answer, once the queue has dropped what was cancelled: it may still be full of it."""
+    for _ in range(20_000):
+        try:
+            return client.score(request)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+    raise AssertionError("the queue never drained")
 
 
 def test_deadlines_during_the_work(stubs, everything, client):
