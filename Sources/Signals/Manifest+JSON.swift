@@ -11,7 +11,7 @@ private struct ManifestDocument: Decodable {
   }
 
   struct File: Decodable {
-    var bytes: Int
+    var bytes: WholeNumber
     var sha256: String
   }
 
@@ -102,12 +102,12 @@ extension Manifest {
     for (path, file) in listed.sorted(by: { $0.key < $1.key }) {
       let field = "files.\(clipped(path))"
       if let reason = pathFault(path) { throw fault(field, reason) }
-      guard file.bytes >= 0 else { throw fault(field + ".bytes", "is negative") }
+      guard file.bytes.value >= 0 else { throw fault(field + ".bytes", "is negative") }
       let digest = file.sha256.lowercased()
       guard digest.utf8.count == 64, digest.utf8.allSatisfy(isHexadecimal) else {
         throw fault(field + ".sha256", "is not 64 hexadecimal digits")
       }
-      files[path] = File(bytes: file.bytes, sha256: digest)
+      files[path] = File(bytes: file.bytes.value, sha256: digest)
     }
     return files
   }

@@ -60,6 +60,22 @@ enum StrictJSON {
   }
 }
 
+/// An integer of a JSON text. Foundation says of one that is not whole, or too large, that the
+/// whole text was no JSON; this says where it stands.
+struct WholeNumber: Decodable {
+  let value: Int
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    do {
+      value = try container.decode(Int.self)
+    } catch let error where !(error is DecodingError) {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "is no whole number of 64 bits")
+    }
+  }
+}
+
 /// One pass over a JSON text that finds strings and nesting. It need be right only about valid
 /// JSON: whatever else is wrong with a text, the decoder refuses it afterwards.
 struct JSONScan {

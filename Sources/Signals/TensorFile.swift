@@ -125,6 +125,17 @@ private struct TensorDocument: Decodable {
   var dtype: String
   var shape: [Int]
   var data_offsets: [Int]
+
+  private enum CodingKeys: CodingKey {
+    case dtype, shape, data_offsets
+  }
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    dtype = try container.decode(String.self, forKey: .dtype)
+    shape = try container.decode([WholeNumber].self, forKey: .shape).map(\.value)
+    data_offsets = try container.decode([WholeNumber].self, forKey: .data_offsets).map(\.value)
+  }
 }
 
 private struct HeaderDocument: Decodable {
@@ -147,14 +158,7 @@ private struct HeaderDocument: Decodable {
       if key.stringValue == "__metadata__" {
         _ = try container.decode([String: String].self, forKey: key)
       } else {
-        do {
-          tensors[key.stringValue] = try container.decode(TensorDocument.self, forKey: key)
-        } catch let error where !(error is DecodingError) {
-          // What a number that is not whole makes Foundation throw says neither what nor where.
-          throw DecodingError.dataCorruptedError(
-            forKey: key, in: container,
-            debugDescription: "shape and data_offsets are lists of whole numbers")
-        }
+        tensors[key.stringValue] = try container.decode(TensorDocument.self, forKey: key)
       }
     }
   }

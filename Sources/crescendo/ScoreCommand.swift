@@ -90,13 +90,13 @@ struct ScoreCommand: ParsableCommand {
   @Option(help: "Echoed by the server, at most \(Limits.requestIDBytes) bytes.")
   var requestId = ""
 
-  @Flag(help: "Ask why the scores are what they are.")
+  @Flag(help: "Ask why the scores are what they are (not served yet).")
   var explain = false
 
   @Option(help: "Show only the best; with JSON output, ranked.")
   var top: Int?
 
-  @Option(help: "How calls are framed.")
+  @Option(help: "How calls are framed: grpc; session is not spoken yet.")
   var framing = Framing.grpc
 
   @Option(help: "How the answer is shown.")

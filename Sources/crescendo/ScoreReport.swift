@@ -56,6 +56,9 @@ struct ScoreReport {
       ("request_id", JSONText.string(requestID)),
       ("snapshot", JSONText.string(provenance.snapshot)),
       ("model", JSONText.string(provenance.model)),
+      ("model_sha256", JSONText.string(provenance.modelSHA256)),
+      ("trees_used", "\(provenance.treesUsed)"), ("trees_total", "\(provenance.treesTotal)"),
+      ("time_unix_ms", "\(provenance.timeUnixMilliseconds)"),
       ("results", JSONText.array(selected(top: top).map(\.json))),
     ])
   }

@@ -92,12 +92,15 @@ private func items() throws -> ItemList { try ItemList(commaSeparated: "11,12,13
     #expect(
       text.hasPrefix(
         #"{"request_id":"r-\"1\"","snapshot":"20261123T080000Z-3f2a9c","model":"default","#
+          + #""model_sha256":"3f2a9c1d0b7e5544","trees_used":50,"trees_total":100,"#
+          + #""time_unix_ms":1795420800000,"#
           + #""results":[{"position":0,"item":"11","score":0.25,"boost":null,"raw":0.1,"#
           + #""fidelity":"FULL","reason":"OK","campaign":null},"#))
     #expect(!text.contains("\n"))
     let object = try #require(
       try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-    #expect(Set(object.keys) == ["request_id", "snapshot", "model", "results"])
+    let added: Set = ["model_sha256", "trees_used", "trees_total", "time_unix_ms"]
+    #expect(Set(object.keys) == added.union(["request_id", "snapshot", "model", "results"]))
     let results = try #require(object["results"] as? [[String: Any]])
     #expect(results.map { $0["position"] as? Int } == [0, 1, 2, 3, 4])
     #expect(results[1]["raw"] is NSNull)

@@ -147,6 +147,9 @@ struct SnapshotRefusalTests {
     .listed("files.models/default.txt.bytes", "is negative") {
       $0["models/default.txt"] = ["bytes": -1, "sha256": String(repeating: "0", count: 64)]
     },
+    .listed("files.models/default.txt.bytes", "is no whole number") {
+      $0["models/default.txt"] = ["bytes": 1.5, "sha256": String(repeating: "0", count: 64)]
+    },
     .listed("files.models/default.txt.bytes", "at most") {
       $0["models/default.txt"] = ["bytes": Int.max, "sha256": String(repeating: "0", count: 64)]
     },
