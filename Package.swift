@@ -43,6 +43,7 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CCrescendoProto", dependencies: ["CProtobufC"]),
     .target(name: "CLinux"),
     .target(name: "CKernels"),
@@ -54,7 +55,7 @@ let package = Package(
     swift("Models", ["CKernels", "Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
     swift("HTTP2", ["CNghttp2", "Core"]),
-    swift("Wire", ["CCrescendoProto", "CProtobufC", "Core"]),
+    swift("Wire", ["CCrescendoProto", "CProtobufC", "CZlib", "Core"]),
 
     // Floor 2: threads and the parts that meet in a request.
     swift("EventLoop", ["Syscalls", "Core"]),

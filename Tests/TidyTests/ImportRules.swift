@@ -2,7 +2,10 @@
 enum ImportRules {
   /// Lowest first. A target may declare and import only what stands on a lower floor.
   static let floors: [Set<String>] = [
-    ["CNghttp2", "COpenSSL", "CProtobufC", "CCrescendoProto", "CLinux", "CKernels", "Core"],
+    [
+      "CNghttp2", "COpenSSL", "CProtobufC", "CZlib", "CCrescendoProto", "CLinux", "CKernels",
+      "Core",
+    ],
     ["Syscalls", "Crypto", "Models", "Signals", "HTTP2", "Wire"],
     ["EventLoop", "Executors", "Engine"],
     ["Transport"],
@@ -13,6 +16,7 @@ enum ImportRules {
   /// Each C library with the only targets that import it.
   static let importers: [String: Set<String>] = [
     "CNghttp2": ["HTTP2"], "COpenSSL": ["Crypto"], "CProtobufC": ["Wire"],
+    "CZlib": ["Wire"],
     "CCrescendoProto": ["Wire"], "CLinux": ["Syscalls"],
     "CKernels": ["Models", "Signals", "Engine"],
   ]
