@@ -14,6 +14,13 @@ package enum Limits {
   package static let statusMessageBytes = 2 << 10
   /// Nesting of a message that is decoded: three levels are in use, the rest is room to grow.
   package static let messageDepth = 16
+  /// Bytes that one compressed byte may become. DEFLATE reaches 1,032. Of an honest request the
+  /// ids hardly shrink: at 2 bytes for each, forty constant columns beside it are 84 times as
+  /// much; that, twice over, and room.
+  package static let inflatedRatio = 200
+  /// What a compressed message may become whatever its ratio, bytes: a short one of zeros is no
+  /// bomb.
+  package static let inflatedFloorBytes = 64 << 10
 
   // MARK: Memory of one request
 
