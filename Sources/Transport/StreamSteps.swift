@@ -55,10 +55,12 @@ extension StreamPointer {
   /// them until the end of this read.
   func feed(_ bytes: ByteSlice) {
     let before = pointee.assembler.bufferedBytes
-    let failure = pointee.assembler.feed(bytes)
-    if let failure {
+    do throws(CallFailure) {
+      // A body of one message is taken whole, or refused.
+      _ = try pointee.assembler.feed(bytes)
+    } catch {
       pointee.connection.pointee.bufferedBytes += pointee.assembler.bufferedBytes - before
-      return fail(failure)
+      return fail(error)
     }
     if !checkBuffered(since: before) { return }
     loop.touch(self)
