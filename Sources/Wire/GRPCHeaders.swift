@@ -22,6 +22,66 @@ package enum GRPCContentType {
   }
 }
 
+/// The codings of messages that we speak (`grpc-encoding`, `grpc-accept-encoding`).
+package enum MessageEncoding: UInt8, Sendable, CaseIterable {
+  case identity
+  case gzip
+
+  /// What we send as `grpc-accept-encoding`.
+  package static let acceptedByUs: StaticString = "identity,gzip"
+
+  /// As `grpc-encoding` names it.
+  package var name: StaticString {
+    switch self {
+    case .identity: "identity"
+    case .gzip: "gzip"
+    }
+  }
+
+  /// The one coding that a `grpc-encoding` names, with blanks around it; nil when we do not speak
+  /// it. Names of codings are the same in upper and lower case (RFC 9110 §8.4.1).
+  package init?(_ value: ByteSlice) {
+    let name = HeaderList.trimmed(value.bytes[...])
+    guard let coding = MessageEncoding.allCases.first(where: { $0.isNamed(name) }) else {
+      return nil
+    }
+    self = coding
+  }
+
+  /// Whether a `grpc-accept-encoding` lists this coding: names and commas, blanks and empty
+  /// elements between them (RFC 9110 §5.6.1). A client that sends several such headers accepts
+  /// what any of them lists. Identity needs no listing.
+  package func isAccepted(by value: ByteSlice) -> Bool {
+    if self == .identity { return true }
+    var rest = value.bytes[...]
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.endIndex
+      if isNamed(HeaderList.trimmed(rest[..<end])) { return true }
+      rest = end == rest.endIndex ? rest[end...] : rest[(end + 1)...]
+    }
+    return false
+  }
+
+  private func isNamed(_ text: Slice<UnsafeRawBufferPointer>) -> Bool {
+    let name = ByteSlice(name)
+    guard text.count == name.count else { return false }
+    // Letters only: the bit that makes them lower case.
+    return zip(text, name.bytes).allSatisfy { $0 | 0x20 == $1 }
+  }
+}
+
+/// Elements of a header's value.
+private enum HeaderList {
+  /// Without spaces and tabs at both ends.
+  static func trimmed(_ text: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
+    let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+    guard let start = text.firstIndex(where: { !isBlank($0) }),
+      let last = text.lastIndex(where: { !isBlank($0) })
+    else { return text[text.endIndex...] }
+    return text[start...last]
+  }
+}
+
 /// `grpc-timeout`: 1 to 8 digits and a unit.
 package enum GRPCTimeout {
   /// Nanoseconds; nil when it is malformed.

@@ -36,6 +36,38 @@ import Wire
     }
   }
 
+  @Test func readsCodings() {
+    let good: [(String, MessageEncoding)] = [
+      ("identity", .identity), ("gzip", .gzip), (" gzip", .gzip), ("gzip\t ", .gzip),
+      ("GZip", .gzip), ("Identity", .identity),
+    ]
+    for (text, coding) in good {
+      #expect(with(text, MessageEncoding.init) == coding, "\(text)")
+    }
+    for text in [
+      "", " ", "deflate", "snappy", "gzip,identity", "gzi", "gzipp", "g zip", "\u{7}zip",
+    ] {
+      #expect(with(text, MessageEncoding.init) == nil, "\(text)")
+    }
+    for coding in MessageEncoding.allCases {
+      #expect(with("\(coding.name)", MessageEncoding.init) == coding)
+      #expect(with("\(MessageEncoding.acceptedByUs)", coding.isAccepted))
+    }
+  }
+
+  @Test func readsListsOfCodings() {
+    for text in [
+      "gzip", "identity,gzip", "identity, deflate, gzip", "gzip ,x", ",,gzip,", " \tGZIP\t ",
+      "x-gzip,gzip",
+    ] {
+      #expect(with(text, MessageEncoding.gzip.isAccepted), "\(text)")
+    }
+    for text in ["", ",", " , ", "identity", "deflate", "x-gzip", "gzip;q=1", "g,zip", "gzip x"] {
+      #expect(!with(text, MessageEncoding.gzip.isAccepted), "\(text)")
+      #expect(with(text, MessageEncoding.identity.isAccepted), "\(text)")
+    }
+  }
+
   @Test func encodesMessages() {
     #expect(GRPCMessage.percentEncode("plain ~!") == Array("plain ~!".utf8))
     #expect(GRPCMessage.percentEncode("50% ø\n") == Array("50%25 %C3%B8%0A".utf8))
