@@ -21,6 +21,12 @@ package enum Limits {
   /// What a compressed message may become whatever its ratio, bytes: a short one of zeros is no
   /// bomb.
   package static let inflatedFloorBytes = 64 << 10
+  /// A failed call's sentence within a message, bytes. It stands twice in
+  /// `grpc-status-details-bin`, 4 for 3: with `grpc-message` 5.4 KB, of the 8 KiB of headers that
+  /// gRPC's peers take.
+  package static let statusDetailBytes = 1_024
+  /// The path of a field in an error, bytes: our own names and an index; the bound is the writer's.
+  package static let fieldPathBytes = 256
 
   // MARK: Memory of one request
 

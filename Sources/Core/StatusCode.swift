@@ -49,10 +49,17 @@ package struct CallFailure: Error, Sendable, Equatable {
   /// `grpc-retry-pushback-ms` (gRPC A6): milliseconds to wait before a retry, −1 = do not retry;
   /// nil = nothing is said.
   package var retryPushbackMilliseconds: Int32?
+  /// The field of the request that is to be changed, as a path from the request message
+  /// (`user_columns[0].name`); nil = not a matter of one field.
+  package var field: String?
 
-  package init(_ code: StatusCode, _ message: String, retryPushbackMilliseconds: Int32? = nil) {
+  package init(
+    _ code: StatusCode, _ message: String, field: String? = nil,
+    retryPushbackMilliseconds: Int32? = nil
+  ) {
     self.code = code
     self.message = message
+    self.field = field
     self.retryPushbackMilliseconds = retryPushbackMilliseconds
   }
 }

@@ -38,23 +38,29 @@ package final class Engine: Sendable {
         .unimplemented, "want_boosts and want_explanations are not served yet; leave them out")
     }
     if request.itemIDCount > 0, request.itemURIs.count > 0 {
-      throw CallFailure(.invalidArgument, "item_ids and item_uris are both set: send one of them")
+      throw CallFailure(
+        .invalidArgument, "item_ids and item_uris are both set: send one of them",
+        field: "item_uris")
     }
     if request.requestID.count > Limits.requestIDBytes {
       throw CallFailure(
         .invalidArgument,
-        "request_id has \(request.requestID.count) bytes; the limit is \(Limits.requestIDBytes)")
+        "request_id has \(request.requestID.count) bytes; the limit is \(Limits.requestIDBytes)",
+        field: "request_id")
     }
     if Fidelity(rawValue: UInt8(truncatingIfNeeded: request.minFidelity)) == nil
       || request.minFidelity != Int32(UInt8(truncatingIfNeeded: request.minFidelity))
     {
-      throw CallFailure(.invalidArgument, "min_fidelity \(request.minFidelity) is no Fidelity")
+      throw CallFailure(
+        .invalidArgument, "min_fidelity \(request.minFidelity) is no Fidelity",
+        field: "min_fidelity")
     }
     if request.model.isEmpty { return serving.defaultBlueprint }
     guard let index = serving.modelNames.index(of: request.model) else {
       let known = serving.blueprints.map(\.declaration.name).joined(separator: ", ")
       throw CallFailure(
-        .invalidArgument, "the snapshot has no model \(request.model.text); it has \(known)")
+        .invalidArgument, "the snapshot has no model \(request.model.text); it has \(known)",
+        field: "model")
     }
     return serving.blueprints[index]
   }

@@ -117,7 +117,8 @@ struct ScorePlanner {
     let byURI = users.row(ofURI: request.userURI.bytes)
     guard request.userID == 0 || byID == byURI else {
       throw CallFailure(
-        .invalidArgument, "user_id and user_uri name different users of the snapshot")
+        .invalidArgument, "user_id and user_uri name different users of the snapshot",
+        field: "user_uri")
     }
     userRow = byURI
   }
@@ -142,7 +143,8 @@ struct ScorePlanner {
       else {
         throw CallFailure(
           .invalidArgument,
-          "user_columns: the snapshot's users have no column or vector \(column.name.text)")
+          "user_columns: the snapshot's users have no column or vector \(column.name.text)",
+          field: "user_columns[\(place)].name")
       }
       var expected = 1
       if slot >= users.columns.count {
@@ -150,14 +152,16 @@ struct ScorePlanner {
         guard vector.type != .i8 else {
           throw CallFailure(
             .invalidArgument,
-            "user_columns: \(column.name.text) is a vector of I8, which a request cannot override")
+            "user_columns: \(column.name.text) is a vector of I8, which a request cannot override",
+            field: "user_columns[\(place)].name")
         }
         expected = vector.dimension
       }
       guard column.count == expected else {
         throw CallFailure(
           .invalidArgument,
-          "user_columns: \(column.name.text) has \(column.count) values; \(expected) are expected")
+          "user_columns: \(column.name.text) has \(column.count) values; \(expected) are expected",
+          field: "user_columns[\(place)].values")
       }
       // The last one wins, as for any field that comes twice.
       places[slot] = Int32(truncatingIfNeeded: place)
@@ -217,17 +221,19 @@ struct ScorePlanner {
     let declared = serving.requestColumns.count
     let columns = try allocate(UInt.self, declared)
     columns.initialize(repeating: 0, count: declared)
-    for column in request.candidateColumns {
+    for (place, column) in request.candidateColumns.enumerated() {
       guard let index = serving.requestColumns.index(of: column.name) else {
         throw CallFailure(
           .invalidArgument,
-          "candidate_columns: the snapshot's request_columns do not declare \(column.name.text)")
+          "candidate_columns: the snapshot's request_columns do not declare \(column.name.text)",
+          field: "candidate_columns[\(place)].name")
       }
       guard column.count == request.candidateCount else {
         throw CallFailure(
           .invalidArgument,
           "candidate_columns: \(column.name.text) has \(column.count) values for "
-            + "\(request.candidateCount) candidates")
+            + "\(request.candidateCount) candidates",
+          field: "candidate_columns[\(place)].values")
       }
       columns[index] = UInt(bitPattern: column.values)
     }

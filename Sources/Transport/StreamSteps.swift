@@ -3,6 +3,20 @@ internal import EventLoop
 internal import HTTP2
 internal import Wire
 
+/// Three arrays as bytes that `body` may read.
+private func withBytes(
+  _ first: [UInt8], _ second: [UInt8], _ third: [UInt8],
+  _ body: (ByteSlice, ByteSlice, ByteSlice) -> Void
+) {
+  first.withUnsafeBytes { first in
+    second.withUnsafeBytes { second in
+      third.withUnsafeBytes { third in
+        body(ByteSlice(first), ByteSlice(second), ByteSlice(third))
+      }
+    }
+  }
+}
+
 typealias StreamPointer = UnsafeMutablePointer<ServerStream>
 
 let okHeaders = HTTP2HeaderBlock(permanent: [
@@ -142,21 +156,23 @@ extension StreamPointer {
     dropMessage()
     let message = GRPCMessage.percentEncode(failure.message)
     let pushback = failure.retryPushbackMilliseconds.map { Array("\($0)".utf8) } ?? []
+    let details = StatusDetails.header(failure) ?? []
     let (session, id) = (pointee.connection.pointee.session, pointee.id)
-    message.withUnsafeBytes { message in
-      pushback.withUnsafeBytes { pushback in
-        var headers = [
-          HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
-          HTTP2Header(ByteSlice("grpc-status"), ByteSlice(GRPCStatus.text(failure.code))),
-          HTTP2Header(ByteSlice("grpc-message"), ByteSlice(message), isVolatile: true),
-        ]
-        if !pushback.isEmpty {
-          headers.append(
-            HTTP2Header(
-              ByteSlice("grpc-retry-pushback-ms"), ByteSlice(pushback), isVolatile: true))
-        }
-        session.submitResponse(id, headers + more, endsStream: true)
+    withBytes(message, pushback, details) { message, pushback, details in
+      var headers = [
+        HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
+        HTTP2Header(ByteSlice("grpc-status"), ByteSlice(GRPCStatus.text(failure.code))),
+        HTTP2Header(ByteSlice("grpc-message"), message, isVolatile: true),
+      ]
+      if !pushback.isEmpty {
+        headers.append(
+          HTTP2Header(ByteSlice("grpc-retry-pushback-ms"), pushback, isVolatile: true))
       }
+      if !details.isEmpty {
+        headers.append(
+          HTTP2Header(ByteSlice("grpc-status-details-bin"), details, isVolatile: true))
+      }
+      session.submitResponse(id, headers + more, endsStream: true)
     }
     pointee.connection.markDirty()
   }

@@ -38,7 +38,7 @@ package enum ScoreRequestDecoder {
     } catch {
       let place = "\(messageName): byte \(error.offset): \(error.reason)"
       return error.isDecodable
-        ? CallFailure(.invalidArgument, place)
+        ? CallFailure(.invalidArgument, place, field: reader.fieldPath(at: error.offset))
         : CallFailure(.internalError, "cannot decode \(place)")
     }
   }

@@ -182,4 +182,51 @@ import Wire
       #expect(view.candidateCount == 0)
     }
   }
+
+  @Test func namesTheFieldThatHoldsANUL() {
+    let bad: [UInt8] = [0x61, 0, 0x62]
+    let name = message { $0.bytesField(1, bad) }
+    let cases: [(String, [UInt8])] = [
+      ("request_id", message { $0.bytesField(1, bad) }),
+      ("user_uri", message { $0.bytesField(3, bad) }),
+      ("model", message { $0.bytesField(10, bad) }),
+      (
+        "item_uris[1]",
+        message {
+          $0.textField(6, "a")
+          $0.bytesField(6, bad)
+        }
+      ),
+      ("context.tier", message { $0.bytesField(4, message { $0.bytesField(3, bad) }) }),
+      (
+        "context.segments[2]",
+        message {
+          $0.bytesField(
+            4,
+            message {
+              $0.textField(6, "")
+              $0.textField(6, "x")
+              $0.bytesField(6, bad)
+            })
+        }
+      ),
+      (
+        "candidate_columns[1].name",
+        message {
+          $0.bytesField(7, message { $0.textField(1, "fine") })
+          $0.textField(99, "unknown")
+          $0.bytesField(7, name)
+        }
+      ),
+      ("user_columns[0].name", message { $0.bytesField(8, name) }),
+    ]
+    for (path, bytes) in cases {
+      decode(bytes) { _, failure, _ in
+        #expect(failure?.code == .invalidArgument && failure?.field == path, "\(path)")
+      }
+    }
+    decode(message { $0.bytesField(1, [0xC3, 0x28]) }) { _, failure, _ in
+      #expect(failure?.code == .internalError && failure?.field == nil)
+    }
+  }
 }

@@ -1,0 +1,120 @@
+package import Core
+
+/// `grpc-status-details-bin`: what a failed call has to say beyond its code and its sentence, as
+/// a `google.rpc.Status` (google/rpc/status.proto, google/rpc/error_details.proto).
+package enum StatusDetails {
+  /// The header's value, unpadded base64; nil when there is nothing to say.
+  package static func header(_ failure: CallFailure) -> [UInt8]? {
+    encoded(failure).map { Base64.unpadded($0) }
+  }
+
+  /// A `google.rpc.Status` with a `BadRequest` for the failure's field and a `RetryInfo` for a
+  /// pushback that is not negative; nil with neither. Message and field are cut at
+  /// `Limits.statusDetailBytes` and `Limits.fieldPathBytes`.
+  package static func encoded(_ failure: CallFailure) -> [UInt8]? {
+    let pushback = failure.retryPushbackMilliseconds.flatMap { $0 >= 0 ? $0 : nil }
+    guard failure.field != nil || pushback != nil else { return nil }
+    let message = StatusText.bounded(failure.message)
+    var status = FieldWriter()
+    status.number(1, UInt64(failure.code.rawValue))
+    status.text(2, message)
+    if let field = failure.field {
+      var violation = FieldWriter()
+      violation.text(1, StatusText.bounded(field, limitBytes: Limits.fieldPathBytes))
+      violation.text(2, message)
+      var badRequest = FieldWriter()
+      badRequest.message(1, violation)
+      status.message(3, any("google.rpc.BadRequest", badRequest))
+    }
+    if let pushback {
+      var delay = FieldWriter()
+      delay.number(1, UInt64(pushback / 1_000))
+      delay.number(2, UInt64(pushback % 1_000) * 1_000_000)
+      var retryInfo = FieldWriter()
+      retryInfo.message(1, delay)
+      status.message(3, any("google.rpc.RetryInfo", retryInfo))
+    }
+    return status.bytes
+  }
+
+  private static func any(_ name: String, _ value: FieldWriter) -> FieldWriter {
+    var any = FieldWriter()
+    any.text(1, "type.googleapis.com/" + name)
+    any.message(2, value)
+    return any
+  }
+}
+
+/// Sentences within messages: they may quote what a peer has sent, however long.
+enum StatusText {
+  /// The text, or as many whole characters of it as fit with "..." behind them.
+  static func bounded(_ text: String, limitBytes: Int = Limits.statusDetailBytes) -> String {
+    let utf8 = text.utf8
+    guard utf8.count > limitBytes else { return text }
+    let ellipsis = "..."
+    var end = utf8.index(utf8.startIndex, offsetBy: limitBytes - ellipsis.utf8.count)
+    while end > utf8.startIndex, utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
+    return String(text[..<end]) + ellipsis
+  }
+}
+
+/// Fields of small messages, as protoc's own writers lay them out: what has its default is left
+/// out. Field numbers are below 16.
+private struct FieldWriter {
+  var bytes: [UInt8] = []
+
+  mutating func number(_ field: UInt8, _ value: UInt64) {
+    guard value != 0 else { return }
+    bytes.append(field << 3 | UInt8(WireType.varint))
+    varint(value)
+  }
+
+  mutating func text(_ field: UInt8, _ text: String) {
+    guard !text.isEmpty else { return }
+    lengthDelimited(field, text.utf8)
+  }
+
+  mutating func message(_ field: UInt8, _ message: FieldWriter) {
+    lengthDelimited(field, message.bytes)
+  }
+
+  private mutating func lengthDelimited(_ field: UInt8, _ content: some Collection<UInt8>) {
+    bytes.append(field << 3 | UInt8(WireType.lengthDelimited))
+    varint(UInt64(content.count))
+    bytes.append(contentsOf: content)
+  }
+
+  private mutating func varint(_ value: UInt64) {
+    var value = value
+    while value >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
+      value >>= 7
+    }
+    bytes.append(UInt8(value))
+  }
+}
+
+/// Base64 with the standard alphabet (RFC 4648 §4), as gRPC writes `-bin` headers: no padding.
+package enum Base64 {
+  private static let alphabet: StaticString =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+  package static func unpadded(_ bytes: [UInt8]) -> [UInt8] {
+    let letters = ByteSlice(alphabet)
+    // Three bytes are four letters; one byte more is two, two are three.
+    let count = bytes.count / 3 * 4 + (bytes.count % 3 == 0 ? 0 : bytes.count % 3 + 1)
+    var text: [UInt8] = []
+    text.reserveCapacity(count)
+    var (bits, bitCount): (UInt32, UInt32) = (0, 0)
+    for byte in bytes {
+      bits = bits << 8 | UInt32(byte)
+      bitCount += 8
+      while bitCount >= 6 {
+        bitCount -= 6
+        text.append(letters[Int(bits >> bitCount & 63)])
+      }
+    }
+    if bitCount > 0 { text.append(letters[Int(bits << (6 - bitCount) & 63)]) }
+    return text
+  }
+}
