@@ -84,6 +84,16 @@ package enum Limits {
   /// Estimated work that waits for one shard, nanoseconds: the longest wait worth starting.
   package static let shardQueueNanoseconds: UInt64 = 500_000_000
 
+  /// Of that, what callers of priority `batch` may fill: the rest is for interactive ones.
+  package static let batchQueueNanoseconds: UInt64 = shardQueueNanoseconds / 2
+  /// The shortest wait of an interval that is still no overload, nanoseconds (CoDel, folly's 5 ms).
+  package static let queueDelayTargetNanoseconds: UInt64 = 5_000_000
+  /// How long a queue is watched before it is judged, nanoseconds (CoDel, 100 ms).
+  package static let queueDelayIntervalNanoseconds: UInt64 = 100_000_000
+  /// Rows of a slice that are kept from checkpoint to checkpoint, bytes: above it they are put
+  /// together anew for each, so that a model of many features does not fill the arena.
+  package static let keptRowsBytes = 4 << 20
+
   // MARK: Models and snapshots
 
   /// A model file, bytes: 10,000 trees of 255 leaves are about 200 MB of text.

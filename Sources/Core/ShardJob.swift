@@ -31,6 +31,9 @@ package protocol ShardExecutor: AnyObject, Sendable {
   /// The shard with the least estimated work that waits or runs.
   var leastLoadedShard: Int { get }
 
+  /// Estimated work that waits for a shard or runs on it, nanoseconds.
+  func queuedNanoseconds(of shard: Int) -> UInt64
+
   /// Hands `job` to a shard, from any thread. False when the shard's queue is full by estimated
   /// work, or the executor has stopped: then the job was not taken and will not run.
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool

@@ -1,5 +1,5 @@
 /// How much of the model a score has seen: `crescendo.v1.Fidelity`, number for number.
-package enum Fidelity: UInt8, Sendable, CaseIterable {
+package enum Fidelity: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case unspecified = 0
   case none = 1
   case prior = 2
@@ -9,7 +9,7 @@ package enum Fidelity: UInt8, Sendable, CaseIterable {
 
 /// Why a position has the fidelity or the boost that it has: `crescendo.v1.Reason`, number for
 /// number. Those of boosts come with campaigns.
-package enum Reason: UInt8, Sendable, CaseIterable {
+package enum Reason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case unspecified = 0
   case ok = 1
   case unknownItem = 2

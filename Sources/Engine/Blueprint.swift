@@ -31,6 +31,7 @@ package final class Blueprint: @unchecked Sendable {
   package let forest: Forest
   package let modelSHA256: String
   let snapshot: Snapshot
+  let levels: Levels
   let cost: LearnedCost
 
   /// A feature that is the same for all candidates, and its place in the row.
@@ -58,6 +59,10 @@ package final class Blueprint: @unchecked Sendable {
   /// From a raw score to the units of the answer: nothing for `output` "raw", the objective's
   /// transform for "probability".
   let output: OutputTransform
+  /// The item column that is the score without the model; nil = there is none.
+  private let priorColumn: ColumnValues?
+  /// The score of an item without a prior: the output of the model's mean raw sum.
+  private let meanOutput: Float
 
   init(
     _ declaration: ModelDeclaration, index: Int, forest: Forest, sha256: String, snapshot: Snapshot
@@ -67,9 +72,11 @@ package final class Blueprint: @unchecked Sendable {
     self.forest = forest
     self.modelSHA256 = sha256
     output = declaration.output == .raw ? .identity : forest.transform
+    meanOutput = Float(output(forest.meanRaw))
     self.snapshot = snapshot
-    cost = LearnedCost(
-      nanosecondsPerCandidate: LearnedCost.estimate(trees: forest.treeCount))
+    levels = Levels(forest)
+    cost = LearnedCost(levels)
+    priorColumn = declaration.prior.flatMap { snapshot.items.column(named: $0)?.values }
     var binder = FeatureBinder(declaration, forest, snapshot)
     try binder.bindAll()
     fixed = Blueprint.flat(binder.fixed)
@@ -84,6 +91,14 @@ package final class Blueprint: @unchecked Sendable {
     fixed.deallocate()
     candidate.deallocate()
     userVectors.deallocate()
+  }
+
+  /// An item's score without the model, in units of the output, rounded once.
+  @inline(__always)
+  func prior(_ itemRow: Int) -> Float {
+    guard let priorColumn else { return meanOutput }
+    let value = priorColumn.value(itemRow)
+    return value.isNaN ? meanOutput : Float(value)
   }
 
   private static func flat<Element: BitwiseCopyable>(_ array: [Element])

@@ -14,13 +14,16 @@ package enum FanOut: String, Sendable, CaseIterable {
 
 /// Plans and scores requests on one snapshot: in place, or on shards.
 ///
-/// A call goes `blueprint(for:)` → `plan` → `start` → `outcome`, all on the loop that owns it;
+/// A call goes `blueprint(for:)` → `plan` → `schedule` → `run` → `outcome`, all on the loop that owns it;
 /// only its slices run elsewhere. The same request gives the same bits whatever the fan-out.
-package final class Engine: Sendable {
+// Unchecked: what `queueDelays` points to belongs to the shards' threads, one element each.
+package final class Engine: @unchecked Sendable {
   package let serving: Serving
   package let clock: Clock
   private let executor: any ShardExecutor
   private let fanOut: FanOut
+  /// By shard; each is its own thread's.
+  let queueDelays: UnsafeMutablePointer<QueueDelay>
 
   package init(
     _ serving: Serving, executor: any ShardExecutor, fanOut: FanOut, clock: Clock
@@ -29,6 +32,12 @@ package final class Engine: Sendable {
     self.executor = executor
     self.fanOut = fanOut
     self.clock = clock
+    queueDelays = .allocate(capacity: executor.shardCount)
+    queueDelays.initialize(repeating: QueueDelay(), count: executor.shardCount)
+  }
+
+  deinit {
+    queueDelays.deallocate()
   }
 
   /// The model that a request names, once the request is found to make sense.
@@ -65,8 +74,7 @@ package final class Engine: Sendable {
     return serving.blueprints[index]
   }
 
-  /// Computes what does not depend on the candidates. `call.columns` and `.deadlineNanoseconds`
-  /// are set by then; what is allocated lies in `arena`.
+  /// Computes what does not depend on the candidates. What is allocated lies in `arena`.
   package func plan(
     _ call: UnsafeMutablePointer<ScoreCall>, _ blueprint: Blueprint,
     _ request: ScoreRequestView, arena: UnsafeMutablePointer<Arena>
@@ -74,56 +82,126 @@ package final class Engine: Sendable {
     var planner = ScorePlanner(
       self, blueprint, request, arena, nowUnixMilliseconds: clock.unixMilliseconds())
     call.pointee.plan = try planner.plan()
+    call.pointee.sliceCount = 0
   }
 
-  /// Scores the call here, or hands it to shards.
+  /// Chooses how far the call goes and where, and cuts it into slices. The request's message may go
+  /// away when this returns: what slices still read of it has been copied to `arena`.
   ///
-  /// True: it is finished. False: `completed` will be called. The request's message may go away
-  /// when this returns: what slices still read of it has been copied to `arena`.
-  package func start(
-    _ call: UnsafeMutablePointer<ScoreCall>, arena: UnsafeMutablePointer<Arena>
-  ) throws(CallFailure) -> Bool {
-    guard let plan = call.pointee.plan else { preconditionFailure("planned before it is started") }
-    let count = plan.candidateCount
-    let work = plan.blueprint._withUnsafeGuaranteedRef { $0.cost.nanoseconds(candidates: count) }
-    let cut = Slicing(call, arena)
-    if count == 0 || (fanOut == .auto && work <= Limits.inPlaceNanoseconds) {
-      let slice = try cut.whole(work: work)
-      call.pointee.control.pointee.reset(slices: 0)
-      slice.score()
-      return call.pointee.control.pointee.leave()
+  /// `inPlaceNanoseconds` is what the loop may still spend in this turn. Nothing that is a worse
+  /// answer than the request allows is begun: DEADLINE_EXCEEDED where time is short,
+  /// RESOURCE_EXHAUSTED where the queue is long.
+  package func schedule(
+    _ call: UnsafeMutablePointer<ScoreCall>, lowest: Fidelity, arena: UnsafeMutablePointer<Arena>,
+    inPlaceNanoseconds: UInt64 = Limits.inPlaceNanoseconds
+  ) throws(CallFailure) {
+    guard let plan = call.pointee.plan else { preconditionFailure("planned before scheduled") }
+    let now = clock.monotonicNanoseconds()
+    guard now < call.pointee.deadlineNanoseconds else {
+      throw CallFailure(.deadlineExceeded, "the deadline had passed before any work was done")
     }
-    try cut.detach()
+    let full = work(plan, LevelChoice.full)
+    let isInPlace =
+      plan.candidateCount == 0 || (fanOut == .auto && full <= inPlaceNanoseconds)
     let isCut =
-      executor.shardCount > 1
-      && (fanOut == .always || (fanOut == .auto && work > Limits.fanOutNanoseconds))
+      !isInPlace && executor.shardCount > 1
+      && (fanOut == .always || (fanOut == .auto && full > Limits.fanOutNanoseconds))
+    let workers = UInt64(isCut ? executor.shardCount : 1)
+    let levels = plan.blueprint._withUnsafeGuaranteedRef { $0.levels }
+    let (choice, reason) = LevelChoice.choose(
+      levels: levels, lowest: levels.lowest(lowest),
+      nanosecondsLeft: call.pointee.deadlineNanoseconds - now,
+      queueNanoseconds: isInPlace ? 0 : queueNanoseconds(isCut: isCut)
+    ) { work(plan, $0) / workers }
+    guard let choice else { throw Engine.short(reason) }
+    call.pointee.lowestLevel = levels.lowest(lowest)
+    call.pointee.targetLevel = choice.level
+    call.pointee.targetReason = choice.reason
+    call.pointee.executesInPlace = isInPlace
+    call.pointee.isCutByItem = isCut
+    let aimed = work(plan, choice.level)
+    let slicing = Slicing(
+      call, arena,
+      hasCheckpoints: call.pointee.sliceCompleted == nil
+        && aimed / workers > Limits.blockNanoseconds)
+    if !isInPlace { try slicing.detach() }
     if isCut {
-      try cut.byItem(shards: executor.shardCount, work: work)
+      try slicing.byItem(shards: executor.shardCount, work: aimed)
     } else {
-      _ = try cut.whole(work: work)
+      try slicing.whole(work: aimed)
     }
-    return submit(call, isCut: isCut)
   }
 
-  /// Hands every slice to its shard; those that find no room stop the call.
-  private func submit(_ call: UnsafeMutablePointer<ScoreCall>, isCut: Bool) -> Bool {
-    guard let slices = call.pointee.slices else { preconditionFailure("cut before submitted") }
+  /// Estimated work of a planned call at a level.
+  private func work(_ plan: ScorePlan, _ level: Int) -> UInt64 {
+    plan.blueprint._withUnsafeGuaranteedRef {
+      $0.cost.nanoseconds(candidates: plan.candidateCount, level: min(level, $0.levels.full))
+    }
+  }
+
+  private static func short(_ reason: Reason) -> CallFailure {
+    reason == .overload
+      ? CallFailure(.resourceExhausted, "too much waits for an answer of that fidelity in time")
+      : CallFailure(.deadlineExceeded, "there is no time for an answer of that fidelity")
+  }
+
+  /// Estimated work ahead of a new job: on the shard that would get it, or, cut, on the fullest.
+  private func queueNanoseconds(isCut: Bool) -> UInt64 {
+    if !isCut { return executor.queuedNanoseconds(of: executor.leastLoadedShard) }
+    return (0..<executor.shardCount).map { executor.queuedNanoseconds(of: $0) }.max() ?? 0
+  }
+
+  /// Whether a batch of this many candidates of the default model has no room in any queue: asked
+  /// before its message is decoded. A batch that is scored in place needs none.
+  package func isFull(candidates: Int, isBatch: Bool) -> Bool {
+    let blueprint = serving.defaultBlueprint
+    let work = blueprint.cost.nanoseconds(
+      candidates: candidates, level: blueprint.levels.full)
+    guard fanOut != .auto || work > Limits.inPlaceNanoseconds else { return false }
+    let queued = executor.queuedNanoseconds(of: executor.leastLoadedShard)
+    let room = isBatch ? Limits.batchQueueNanoseconds : Limits.shardQueueNanoseconds
+    return queued > 0 && queued > room - min(work, room)
+  }
+
+  /// Scores the scheduled call here, or hands its slices to shards; their columns are set by then.
+  /// True: it is finished. False: `completed` will be called.
+  package func run(_ call: UnsafeMutablePointer<ScoreCall>) -> Bool {
+    guard let plan = call.pointee.plan, let slices = call.pointee.slices else {
+      preconditionFailure("scheduled before it runs")
+    }
     let control = call.pointee.control
-    control.pointee.reset(slices: call.pointee.sliceCount)
+    if call.pointee.executesInPlace {
+      control.pointee.reset(slices: 0, level: call.pointee.targetLevel)
+      slices.runInPlace(plan, clock)
+      return true
+    }
+    control.pointee.reset(
+      slices: call.pointee.sliceCount, level: call.pointee.targetLevel)
+    let now = clock.monotonicNanoseconds()
     for index in 0..<call.pointee.sliceCount {
       let slice = slices + index
       // A slice without candidates has nothing to run.
-      let shard = isCut ? index : executor.leastLoadedShard
+      let isEmpty = slice.pointee.count == 0
+      slice.pointee.submittedNanoseconds = now
+      let shard = call.pointee.isCutByItem ? index : executor.leastLoadedShard
       let job = UnsafeMutableRawPointer(slice).assumingMemoryBound(to: ShardJob.self)
-      if slice.pointee.count > 0, executor.submit(job, to: shard) { continue }
-      if slice.pointee.count > 0 { control.pointee.stop(.queueFull) }
+      if !isEmpty, hasRoom(for: call, on: shard), executor.submit(job, to: shard) { continue }
+      if !isEmpty { control.pointee.stop(.queueFull) }
       _ = control.pointee.leave()
     }
-    return control.pointee.leave()
+    guard control.pointee.leave() else { return false }
+    if call.pointee.sliceCompleted == nil { call.settle(plan, clock) }
+    return true
   }
 
-  /// What a finished call came to: how many candidates the snapshot did not know.
-  package func outcome(_ call: UnsafeMutablePointer<ScoreCall>) throws(CallFailure) -> Int {
+  private func hasRoom(for call: UnsafeMutablePointer<ScoreCall>, on shard: Int) -> Bool {
+    !call.pointee.isBatch
+      || executor.queuedNanoseconds(of: shard) <= Limits.batchQueueNanoseconds
+  }
+
+  /// What a finished call came to.
+  package func outcome(_ call: UnsafeMutablePointer<ScoreCall>) throws(CallFailure) -> ScoreOutcome
+  {
     switch call.pointee.control.pointee.stopReason {
     case nil: break
     case .cancelled: throw CallFailure(.cancelled, "the call was cancelled")
@@ -131,12 +209,36 @@ package final class Engine: Sendable {
       throw CallFailure(.deadlineExceeded, "the deadline passed before all candidates were scored")
     case .queueFull:
       throw CallFailure(.resourceExhausted, "the scoring queue is full: retry later")
+    case .shed:
+      throw CallFailure(.resourceExhausted, "the request waited too long for a shard: retry later")
     }
-    var unknown = 0
-    for index in 0..<call.pointee.sliceCount {
-      unknown += call.pointee.slices?[index].unknown ?? 0
+    var outcome = answer(call, level: call.pointee.answeredLevel, call.pointee.answeredReason)
+    for index in 0..<call.pointee.sliceCount { outcome.add(call.pointee.slices?[index]) }
+    return outcome
+  }
+
+  /// What one slice of a streamed call came to, once it has ended.
+  package func outcome(ofSlice index: Int, of call: UnsafeMutablePointer<ScoreCall>)
+    -> ScoreOutcome
+  {
+    var outcome = answer(call, level: call.pointee.targetLevel, call.pointee.targetReason)
+    outcome.add(call.pointee.slices?[index])
+    if call.pointee.slices?[index].isMissed == true {
+      outcome.fidelity = .none
+      outcome.reason = call.pointee.slices?[index].missReason ?? .deadline
     }
-    return unknown
+    return outcome
+  }
+
+  private func answer(_ call: UnsafeMutablePointer<ScoreCall>, level: Int, _ reason: Reason)
+    -> ScoreOutcome
+  {
+    guard let plan = call.pointee.plan else { preconditionFailure("planned before finished") }
+    return plan.blueprint._withUnsafeGuaranteedRef { blueprint in
+      ScoreOutcome(
+        unknown: 0, fidelity: blueprint.levels.fidelity(level), reason: reason,
+        treesUsed: blueprint.levels.treeCount(level), queueNanoseconds: 0, scoreNanoseconds: 0)
+    }
   }
 
   /// When the engine stops working on a call: early enough for its answer to arrive in time.

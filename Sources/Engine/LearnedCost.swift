@@ -1,37 +1,103 @@
+internal import Core
 internal import Synchronization
 
-/// What one candidate costs with one model: learned while serving, by any thread.
+/// What one candidate costs with one model at each of its levels: learned while serving, by any
+/// thread. Two threads that learn at once may lose one sample, which does not matter.
 final class LearnedCost: Sendable {
-  /// Picoseconds, so that a moving average of small costs does not stand still.
-  private let picosecondsPerCandidate: Atomic<UInt64>
+  /// Picoseconds for the whole model, so that a moving average of small costs does not stand still.
+  private let fullPicoseconds: Atomic<UInt64>
+  /// Picoseconds for the prior.
+  private let priorPicoseconds: Atomic<UInt64>
+  /// Cost of levels 1, 2 and 3 in 65,536ths of the whole model's: batches that are scored whole
+  /// teach all levels that way.
+  private let share1: Atomic<UInt32>
+  private let share2: Atomic<UInt32>
+  private let share3: Atomic<UInt32>
+  private let fullLevel: Int
 
-  init(nanosecondsPerCandidate: Double) {
-    picosecondsPerCandidate = Atomic(UInt64(nanosecondsPerCandidate * 1_000))
+  private static let shareUnit = 65_536.0
+  /// Rows by id, row assembly, the transform.
+  private static let candidateNanoseconds = 100.0
+  /// A tree of some tens of leaves, walked.
+  private static let treeNanoseconds = 50.0
+  private static let priorNanoseconds = 40.0
+
+  init(_ levels: Levels) {
+    func cost(_ trees: Int) -> Double {
+      LearnedCost.candidateNanoseconds + LearnedCost.treeNanoseconds * Double(trees)
+    }
+    let full = cost(levels.treeCount(levels.full))
+    func share(_ level: Int) -> UInt32 {
+      level < levels.full
+        ? UInt32(LearnedCost.shareUnit * cost(levels.treeCount(level)) / full)
+        : UInt32(LearnedCost.shareUnit)
+    }
+    fullPicoseconds = Atomic(UInt64(full * 1_000))
+    priorPicoseconds = Atomic(UInt64(LearnedCost.priorNanoseconds * 1_000))
+    share1 = Atomic(share(1))
+    share2 = Atomic(share(2))
+    share3 = Atomic(share(3))
+    fullLevel = levels.full
   }
 
-  /// Before anything is learned: what the walker takes for a tree of some tens of leaves.
-  static func estimate(trees: Int) -> Double { 100 + 50 * Double(trees) }
+  private func share(_ level: Int) -> UInt64 {
+    switch level {
+    case 1: UInt64(share1.load(ordering: .relaxed))
+    case 2: UInt64(share2.load(ordering: .relaxed))
+    default: UInt64(share3.load(ordering: .relaxed))
+    }
+  }
 
-  /// Estimated work of a batch, nanoseconds.
-  func nanoseconds(candidates: Int) -> UInt64 {
-    let cost = picosecondsPerCandidate.load(ordering: .relaxed)
-    let (work, overflow) = cost.multipliedReportingOverflow(by: UInt64(candidates))
+  /// Picoseconds of one candidate at a level.
+  func picoseconds(_ level: Int) -> UInt64 {
+    if level == Levels.prior { return priorPicoseconds.load(ordering: .relaxed) }
+    let full = fullPicoseconds.load(ordering: .relaxed)
+    if level == fullLevel { return full }
+    let (high, low) = full.multipliedFullWidth(by: share(level))
+    return high >> 16 != 0 ? .max : high << 48 | low >> 16
+  }
+
+  /// Estimated work of a batch at a level, nanoseconds.
+  func nanoseconds(candidates: Int, level: Int) -> UInt64 {
+    let (work, overflow) = picoseconds(level).multipliedReportingOverflow(by: UInt64(candidates))
     return overflow ? .max : work / 1_000
   }
 
-  /// How many candidates are about this much work: at least 1.
-  func candidates(inNanoseconds nanoseconds: UInt64) -> Int {
-    let cost = max(picosecondsPerCandidate.load(ordering: .relaxed), 1)
-    return Int(max(nanoseconds * 1_000 / cost, 1))
+  /// How many candidates are about this much work at a level: at least 1.
+  func candidates(inNanoseconds nanoseconds: UInt64, level: Int) -> Int {
+    Int(clamping: max(nanoseconds * 1_000 / max(picoseconds(level), 1), 1))
   }
 
-  /// An eighth of each sample goes in. Small batches say more of clocks than of models, and two
-  /// threads that learn at once may lose one sample: neither matters.
-  func learn(candidates: Int, nanoseconds: UInt64) {
+  /// A batch reached a level in this time. Small batches say more of clocks than of models.
+  func learn(level: Int, candidates: Int, nanoseconds: UInt64) {
     guard candidates >= 16 else { return }
-    let sample = nanoseconds &* 1_000 / UInt64(candidates)
-    let old = picosecondsPerCandidate.load(ordering: .relaxed)
-    let new = old - old / 8 + sample / 8
-    picosecondsPerCandidate.store(max(new, 1), ordering: .relaxed)
+    let (scaled, overflow) = nanoseconds.multipliedReportingOverflow(by: 1_000)
+    let sample = (overflow ? .max : scaled) / UInt64(candidates)
+    if level == Levels.prior { return learn(priorPicoseconds, sample) }
+    if level == fullLevel { return learn(fullPicoseconds, sample) }
+    let (whole, tooMuch) = sample.multipliedReportingOverflow(by: 65_536)
+    learn(fullPicoseconds, tooMuch ? .max : whole / max(share(level), 1))
+  }
+
+  /// A batch passed a lower level after `part` of the `whole` time that the full model took.
+  func learnShare(level: Int, part: UInt64, whole: UInt64) {
+    guard level > Levels.prior, level < fullLevel, whole > 0, part <= whole else { return }
+    let sample = UInt32(LearnedCost.shareUnit * Double(part) / Double(whole))
+    switch level {
+    case 1: learn(share1, sample)
+    case 2: learn(share2, sample)
+    default: learn(share3, sample)
+    }
+  }
+
+  /// An eighth of each sample goes in.
+  private func learn(_ cell: borrowing Atomic<UInt64>, _ sample: UInt64) {
+    let old = cell.load(ordering: .relaxed)
+    cell.store(max(old - old / 8 + sample / 8, 1), ordering: .relaxed)
+  }
+
+  private func learn(_ cell: borrowing Atomic<UInt32>, _ sample: UInt32) {
+    let old = cell.load(ordering: .relaxed)
+    cell.store(max(old - old / 8 + sample / 8, 1), ordering: .relaxed)
   }
 }

@@ -1,22 +1,43 @@
-internal import Core
+package import Core
 internal import Synchronization
 
-/// One `Score` in the engine: its plan, its slices, and how far they are.
+/// One scoring call in the engine: its plan, its slices, and how far they are.
 ///
 /// The caller owns the memory (it is reused from call to call) and keeps it where it is from
-/// `Engine.start` until the call is finished.
+/// `Engine.schedule` until the call is finished.
 package struct ScoreCall {
-  /// For `completed`.
+  /// For the two below.
   package var owner: UnsafeMutableRawPointer?
-  /// Called once, on the thread of the slice that ended last, if `start` answered false.
+  /// Called once, on the thread of the slice that ended last, if `run` answered false.
   package var completed: @convention(c) (_ owner: UnsafeMutableRawPointer?) -> Void
-  /// Monotonic, nanoseconds: after it nobody waits for the answer.
+  /// A streamed call: called as each slice ends, on its thread, before `completed`. Its level is
+  /// fixed when it starts, for scores of different prefixes do not compare; a slice that misses it
+  /// answers NONE, DEADLINE.
+  package var sliceCompleted:
+    (@convention(c) (_ owner: UnsafeMutableRawPointer?, _ slice: Int) -> Void)?
+
+  /// Monotonic, nanoseconds: when the engine stops working, so that the answer is in time.
   package var deadlineNanoseconds: UInt64 = .max
-  package var columns: ScoreColumns?
+  /// Monotonic, nanoseconds: when the client stops waiting.
+  package var clientDeadlineNanoseconds: UInt64 = .max
+  /// Shed before others when there is too much to do.
+  package var isBatch = false
 
   var plan: ScorePlan?
   var slices: UnsafeMutablePointer<ScoreSlice>?
-  var sliceCount = 0
+  /// Slices that the call was cut into, set by `Engine.schedule`.
+  package internal(set) var sliceCount = 0
+  var executesInPlace = false
+  var isCutByItem = false
+  /// `Levels`: what every slice aims at.
+  var targetLevel = 0
+  /// The coarsest that still is an answer.
+  var lowestLevel = 0
+  /// What the answer is, once the call is finished.
+  var answeredLevel = 0
+  var answeredReason = Reason.ok
+  /// Why the target is no better than it is.
+  var targetReason = Reason.ok
   let control: UnsafeMutablePointer<CallControl>
 
   package init(completed: @convention(c) (UnsafeMutableRawPointer?) -> Void) {
@@ -36,20 +57,48 @@ package struct ScoreCall {
     control.pointee.stop(.cancelled)
   }
 
-  /// The time that the answer is for; set by `start`. Milliseconds since 1970.
+  /// The time that the answer is for; set by `Engine.plan`. Milliseconds since 1970.
   package var timeUnixMilliseconds: Int64 { plan?.timeUnixMilliseconds ?? 0 }
+
+  /// Candidates of a slice.
+  package func candidateCount(ofSlice slice: Int) -> Int { slices?[slice].count ?? 0 }
+
+  /// Positions of a slice's candidates; nil = all of the request's, in order.
+  package func positions(ofSlice slice: Int) -> UnsafePointer<UInt32>? {
+    slices?[slice].positions.map { UnsafePointer($0) }
+  }
+
+  /// Where all slices write, each at its own positions.
+  package func setColumns(_ columns: ScoreColumns) {
+    for slice in 0..<sliceCount {
+      slices?[slice].columns = columns
+      slices?[slice].writesByPosition = true
+    }
+  }
+
+  /// Where one slice writes its candidates, one after the other.
+  package func setColumns(_ columns: ScoreColumns, ofSlice slice: Int) {
+    slices?[slice].columns = columns
+    slices?[slice].writesByPosition = false
+  }
 }
 
 /// What the slices of a call share.
 struct CallControl: ~Copyable {
   /// Slices that have not ended, and one for whoever submits them.
-  let remaining = Atomic<Int>(0)
+  private let remaining = Atomic<Int>(0)
   /// Why the call stops, as `CallStop.rawValue`; 0 = it goes on. The first reason stays.
   private let stopped = Atomic<UInt8>(0)
+  /// The finest level that no slice has missed.
+  private let level = Atomic<Int>(0)
+  /// Why one did, as `Reason.rawValue`.
+  private let missed = Atomic<UInt8>(Reason.ok.rawValue)
 
-  func reset(slices: Int) {
+  func reset(slices: Int, level target: Int) {
     remaining.store(slices + 1, ordering: .relaxed)
     stopped.store(0, ordering: .relaxed)
+    level.store(target, ordering: .relaxed)
+    missed.store(Reason.ok.rawValue, ordering: .relaxed)
   }
 
   func stop(_ reason: CallStop) {
@@ -58,6 +107,15 @@ struct CallControl: ~Copyable {
   }
 
   var stopReason: CallStop? { CallStop(rawValue: stopped.load(ordering: .relaxed)) }
+
+  /// A slice got no further than this.
+  func lower(to reached: Int, because reason: Reason) {
+    missed.store(reason.rawValue, ordering: .relaxed)
+    level.min(reached, ordering: .relaxed)
+  }
+
+  var commonLevel: Int { level.load(ordering: .relaxed) }
+  var missReason: Reason { Reason(rawValue: missed.load(ordering: .relaxed)) ?? .deadline }
 
   /// One slice, or the submitter, is done; true for the last.
   func leave() -> Bool {
@@ -70,4 +128,30 @@ enum CallStop: UInt8 {
   case cancelled = 1
   case deadline = 2
   case queueFull = 3
+  case shed = 4
+}
+
+/// What a finished call came to.
+package struct ScoreOutcome: Equatable, Sendable {
+  /// Candidates that the snapshot does not know.
+  package var unknown: Int
+  /// Of all others.
+  package var fidelity: Fidelity
+  /// Explains the fidelity.
+  package var reason: Reason
+  package var treesUsed: Int
+  /// The longest wait of a slice in its shard's queue.
+  package var queueNanoseconds: UInt64
+  /// The longest time that a slice was worked on.
+  package var scoreNanoseconds: UInt64
+}
+
+extension ScoreOutcome {
+  /// What a slice adds.
+  mutating func add(_ slice: ScoreSlice?) {
+    guard let slice else { return }
+    unknown += slice.unknown
+    queueNanoseconds = max(queueNanoseconds, slice.queueNanoseconds)
+    scoreNanoseconds = max(scoreNanoseconds, slice.scoreNanoseconds)
+  }
 }

@@ -2,7 +2,7 @@ internal import Core
 
 /// Where an answer's columns are written: one value per candidate, little-endian, at any
 /// alignment. Slices write into their own positions, from any thread.
-package struct ScoreColumns {
+package struct ScoreColumns: BitwiseCopyable {
   /// Floats.
   package var scores: UnsafeMutableRawPointer
   /// Doubles, or nil.

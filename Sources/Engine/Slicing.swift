@@ -6,8 +6,14 @@ struct Slicing {
   private let call: UnsafeMutablePointer<ScoreCall>
   private let arena: UnsafeMutablePointer<Arena>
   private let plan: ScorePlan
+  /// Slices stop at checkpoints that they can fall back to.
+  private let hasCheckpoints: Bool
 
-  init(_ call: UnsafeMutablePointer<ScoreCall>, _ arena: UnsafeMutablePointer<Arena>) {
+  init(
+    _ call: UnsafeMutablePointer<ScoreCall>, _ arena: UnsafeMutablePointer<Arena>,
+    hasCheckpoints: Bool
+  ) {
+    self.hasCheckpoints = hasCheckpoints
     guard let plan = call.pointee.plan else { preconditionFailure("planned before it is cut") }
     self.call = call
     self.arena = arena
@@ -24,25 +30,36 @@ struct Slicing {
   }
 
   private func make(
-    _ slice: UnsafeMutablePointer<ScoreSlice>, _ positions: UnsafeMutablePointer<UInt32>?,
+    _ slices: ScoreSlicePointer, _ index: Int, _ positions: UnsafeMutablePointer<UInt32>?,
     count: Int, work: UInt64
   ) throws(CallFailure) {
-    let rowCount = plan.blueprint._withUnsafeGuaranteedRef { $0.rowCount }
+    let (rowCount, featureCount) = plan.blueprint._withUnsafeGuaranteedRef {
+      ($0.rowCount, $0.candidate.count)
+    }
     let row = try allocate(Double.self, rowCount)
     row.initialize(from: plan.template, count: rowCount)
-    slice.initialize(
+    var sums: UnsafeMutablePointer<Double>?
+    var keptRows: UnsafeMutablePointer<Double>?
+    let levels = call.pointee.targetLevel
+    if hasCheckpoints, levels > Levels.prior {
+      sums = try allocate(Double.self, count * levels)
+      if levels > 1, count * featureCount * MemoryLayout<Double>.size <= Limits.keptRowsBytes {
+        keptRows = try allocate(Double.self, count * featureCount)
+      }
+    }
+    (slices + index).initialize(
       to: ScoreSlice(
         job: ShardJob(run: runSlice, context: nil, workNanoseconds: work), call: call,
-        positions: positions, count: count, row: row))
+        index: index, positions: positions, count: count, row: row, sums: sums,
+        keptRows: keptRows))
   }
 
   /// One slice with all candidates, in their order.
-  func whole(work: UInt64) throws(CallFailure) -> UnsafeMutablePointer<ScoreSlice> {
+  func whole(work: UInt64) throws(CallFailure) {
     let slice = try allocate(ScoreSlice.self, 1)
-    try make(slice, nil, count: plan.candidateCount, work: work)
+    try make(slice, 0, nil, count: plan.candidateCount, work: work)
     call.pointee.slices = slice
     call.pointee.sliceCount = 1
-    return slice
   }
 
   /// One slice per shard, each with the candidates whose items are the shard's.
@@ -74,7 +91,7 @@ struct Slicing {
       let start = shard == 0 ? 0 : ends[shard - 1]
       let sliceCount = ends[shard] - start
       try make(
-        slices + shard, positions + start, count: sliceCount,
+        slices, shard, positions + start, count: sliceCount,
         work: work / UInt64(max(count, 1)) * UInt64(sliceCount))
     }
     call.pointee.slices = slices

@@ -37,6 +37,10 @@ package final class DispatchShards: ShardExecutor {
     shards[shard].submit(job)
   }
 
+  package func queuedNanoseconds(of shard: Int) -> UInt64 {
+    shards[shard].queuedNanoseconds
+  }
+
   package var leastLoadedShard: Int {
     var (best, least) = (0, UInt64.max)
     for shard in shards where shard.queuedNanoseconds < least {

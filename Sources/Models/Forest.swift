@@ -41,6 +41,8 @@ package final class Forest: @unchecked Sendable {
   /// values weighted by `leaf_count`. A tree without counts (old files, or all zero) counts its
   /// leaves equally, since the file then says nothing of how often each is reached.
   package let meanRaw: Double
+  /// The terms of `meanRaw`, tree by tree: what a prefix of the trees leaves out on average.
+  package let treeMeans: [Double]
   /// Of a model trained on a pandas frame with category columns; else empty.
   package let categoricalLevels: [CategoricalLevels]
   package let statistics: ForestStatistics
@@ -61,6 +63,7 @@ package final class Forest: @unchecked Sendable {
     self.categoricalLevels = categoricalLevels
     treeCount = trees.roots.count
     meanRaw = trees.meanRaw
+    treeMeans = trees.treeMeans
     statistics = trees.statistics
     roots = copied(trees.roots)
     nodes = copied(trees.nodes)

@@ -25,6 +25,8 @@ struct ForestBuilder: ~Copyable {
   private(set) var categorySets: [CategorySet] = []
   private(set) var categoryWords: [UInt32] = []
   private(set) var meanRaw = 0.0
+  /// Mean of each tree's leaves, as in `Forest.treeMeans`.
+  private(set) var treeMeans: [Double] = []
   private(set) var statistics = ForestStatistics()
 
   private let featureCount: Int
@@ -84,7 +86,8 @@ struct ForestBuilder: ~Copyable {
       counted += Int(tree.leafCount[leaf])
       weighted += value * Double(tree.leafCount[leaf])
     }
-    meanRaw += counted > 0 ? weighted / Double(counted) : plain / Double(tree.leafValue.count)
+    treeMeans.append(counted > 0 ? weighted / Double(counted) : plain / Double(tree.leafValue.count))
+    meanRaw += treeMeans[treeMeans.count - 1]
     guard meanRaw.isFinite else {
       throw ModelError(location: "tree \(number)", reason: "the mean of the leaves is not finite")
     }

@@ -14,7 +14,7 @@ func handleScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
     work.pointee.stream = pointer
     do throws(CallFailure) {
       try work.prepare(UnaryCall(pointer), loop)
-      if try loop.engine.start(work.pointee.call, arena: work.pointee.arena) {
+      if loop.engine.run(work.pointee.call) {
         work.finish(loop)
       } else {
         UnaryCall(pointer).attachment = UnsafeMutableRawPointer(work)
@@ -74,12 +74,16 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       buffer: buffer, capacity: capacity, buffers: unary.buffers, layout: layout,
       candidates: count, provenance: provenance)
     pointee.call.pointee.owner = UnsafeMutableRawPointer(self)
-    pointee.call.pointee.columns = ScoreColumns(
-      scores: layout.scores, rawScores: layout.rawScores, fidelities: layout.fidelities,
-      reasons: layout.reasons)
+    pointee.call.pointee.clientDeadlineNanoseconds = unary.deadlineNanoseconds
     pointee.call.pointee.deadlineNanoseconds = Engine.deadline(
       startedNanoseconds: unary.startedNanoseconds, deadlineNanoseconds: unary.deadlineNanoseconds)
     try loop.engine.plan(pointee.call, blueprint, view, arena: arena)
+    let lowest = Fidelity(rawValue: UInt8(truncatingIfNeeded: view.minFidelity)) ?? .prior
+    try loop.engine.schedule(pointee.call, lowest: lowest, arena: arena)
+    pointee.call.pointee.setColumns(
+      ScoreColumns(
+        scores: layout.scores, rawScores: layout.rawScores, fidelities: layout.fidelities,
+        reasons: layout.reasons))
   }
 
   /// The client's request id, or one of ours: 16 random bytes as hexadecimal digits.
@@ -111,12 +115,12 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     }
     let unary = UnaryCall(stream)
     do throws(CallFailure) {
-      let unknown = try loop.engine.outcome(pointee.call)
+      let outcome = try loop.engine.outcome(pointee.call)
       let count = answer.layout.finish(
-        uniform: uniform(unknown: unknown, of: answer.candidates), requestID: pointee.requestID,
+        uniform: outcome.uniform(of: answer.candidates), requestID: pointee.requestID,
         provenance: answer.provenance.pointee,
         timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds,
-        treesUsed: answer.provenance.pointee.treesTotal)
+        treesUsed: outcome.treesUsed)
       // From here on the buffer is the stream's.
       pointee.answer = nil
       unary.respond(answer.buffer, capacity: answer.capacity, count: count)
@@ -127,19 +131,22 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     }
   }
 
-  private func uniform(unknown: Int, of count: Int) -> ScoreResponseLayout.Uniform? {
-    if unknown == 0 { return ScoreResponseLayout.Uniform(fidelity: .full, reason: .ok) }
-    if unknown == count {
-      return ScoreResponseLayout.Uniform(fidelity: .none, reason: .unknownItem)
-    }
-    return nil
-  }
-
   /// Gives everything back without an answer.
   func abandon(_ loop: LoopServices) {
     if let answer = pointee.answer {
       answer.buffers.giveBack(answer.buffer, capacity: answer.capacity)
     }
     loop.pool.giveBack(self)
+  }
+}
+
+extension ScoreOutcome {
+  /// What all candidates have in common, if they do.
+  func uniform(of count: Int) -> ScoreResponseLayout.Uniform? {
+    if unknown == 0 { return ScoreResponseLayout.Uniform(fidelity: fidelity, reason: reason) }
+    if unknown == count {
+      return ScoreResponseLayout.Uniform(fidelity: .none, reason: .unknownItem)
+    }
+    return nil
   }
 }

@@ -189,13 +189,17 @@ final class TestCall {
     columns = room
     call.pointee.owner = Unmanaged.passUnretained(completion).toOpaque()
     call.pointee.deadlineNanoseconds = deadlineNanoseconds
-    call.pointee.columns = ScoreColumns(
-      scores: room + 1, rawScores: room + 1 + 4 * count,
-      fidelities: (room + 1 + 12 * count).assumingMemoryBound(to: UInt8.self),
-      reasons: (room + 1 + 13 * count).assumingMemoryBound(to: UInt8.self))
+    call.pointee.clientDeadlineNanoseconds = deadlineNanoseconds
     let blueprint = try engine.blueprint(for: view)
     try engine.plan(call, blueprint, view, arena: arena)
-    return try engine.start(call, arena: arena)
+    let lowest = Fidelity(rawValue: UInt8(request.minFidelity)) ?? .unspecified
+    try engine.schedule(call, lowest: lowest, arena: arena)
+    call.pointee.setColumns(
+      ScoreColumns(
+        scores: room + 1, rawScores: room + 1 + 4 * count,
+        fidelities: (room + 1 + 12 * count).assumingMemoryBound(to: UInt8.self),
+        reasons: (room + 1 + 13 * count).assumingMemoryBound(to: UInt8.self)))
+    return engine.run(call)
   }
 
   /// Positions that something was written to.
@@ -207,7 +211,7 @@ final class TestCall {
   }
 
   func outcome(_ engine: Engine) throws(CallFailure) -> Answer {
-    let unknown = try engine.outcome(call)
+    let outcome = try engine.outcome(call)
     guard let columns else { preconditionFailure("started before it has an outcome") }
     let scores = columns + 1
     return Answer(
@@ -217,7 +221,7 @@ final class TestCall {
       },
       fidelities: (0..<count).map { (scores + 12 * count + $0).load(as: UInt8.self) },
       reasons: (0..<count).map { (scores + 13 * count + $0).load(as: UInt8.self) },
-      unknown: unknown)
+      unknown: outcome.unknown)
   }
 
   /// Starts, waits if shards have it, and tells the outcome.

@@ -1,0 +1,26 @@
+internal import Core
+
+/// Controlled delay on a shard's queue: after Nichols and Jacobson's CoDel, as folly's executors
+/// have it ("Fail at Scale", ACM Queue 13:8). Pure: time is an argument; one shard's own.
+///
+/// A queue that never was shorter than the target within an interval is no burst but an overload:
+/// from then on what has waited longer than twice the target is shed, and of batch callers
+/// whatever has waited at all, until the shortest wait is below the target again.
+struct QueueDelay: BitwiseCopyable {
+  private var intervalEnd: UInt64 = 0
+  private var shortest = UInt64.max
+  private(set) var isOverloaded = false
+
+  /// Whether to shed a job that has waited this long.
+  mutating func sheds(waitedNanoseconds: UInt64, isBatch: Bool, now: UInt64) -> Bool {
+    shortest = min(shortest, waitedNanoseconds)
+    if now >= intervalEnd {
+      isOverloaded = intervalEnd > 0 && shortest > Limits.queueDelayTargetNanoseconds
+      intervalEnd = now + Limits.queueDelayIntervalNanoseconds
+      shortest = .max
+    }
+    guard isOverloaded else { return false }
+    let patience = isBatch ? 0 : 2 * Limits.queueDelayTargetNanoseconds
+    return waitedNanoseconds > patience
+  }
+}

@@ -1,0 +1,288 @@
+internal import CKernels
+internal import Core
+internal import Models
+internal import Signals
+
+extension ScoreSlicePointer {
+  /// Scores the slice up to its call's level, or as far as there is time for.
+  func score(_ plan: ScorePlan, _ clock: Clock) -> SliceResult {
+    let began = clock.monotonicNanoseconds()
+    let level = pointee.call.pointee.targetLevel
+    return plan.blueprint._withUnsafeGuaranteedRef { blueprint in
+      let result =
+        if level == Levels.prior {
+          scoreInOnePass(plan, clock, blueprint, began: began) {
+            writePriors($0, plan, blueprint, pointee.call.pointee.targetReason)
+          }
+        } else if pointee.sums == nil {
+          scoreInOnePass(plan, clock, blueprint, began: began) {
+            writeWhole($0, plan, blueprint, level)
+          }
+        } else {
+          scoreByCheckpoints(plan, clock, blueprint, began: began)
+        }
+      pointee.scoreNanoseconds = clock.monotonicNanoseconds() - began
+      return result
+    }
+  }
+
+  /// Why to stop now, if there is a reason.
+  @inline(__always)
+  private func stop(at now: UInt64) -> Reason? {
+    let call = pointee.call
+    if call.pointee.control.pointee.stopReason != nil { return .deadline }
+    return now >= call.pointee.deadlineNanoseconds ? .deadline : nil
+  }
+
+  /// Block by block to the level, looking at the clock between blocks.
+  @inline(__always)
+  private func scoreInOnePass(
+    _ plan: ScorePlan, _ clock: Clock, _ blueprint: Blueprint, began: UInt64,
+    _ write: (Range<Int>) -> Void
+  ) -> SliceResult {
+    let level = pointee.call.pointee.targetLevel
+    let block = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: level)
+    var (start, now) = (0, began)
+    while start < pointee.count {
+      if let reason = stop(at: now) { return SliceResult(level: Levels.prior, reason: reason) }
+      let end = Swift.min(start + block, pointee.count)
+      findRows(start..<end, plan)
+      write(start..<end)
+      start = end
+      now = clock.monotonicNanoseconds()
+    }
+    blueprint.cost.learn(level: level, candidates: pointee.count, nanoseconds: now - began)
+    return SliceResult(level: level, reason: .ok)
+  }
+
+  /// Checkpoint by checkpoint, all candidates to one before any goes on: so that after a wrong
+  /// estimate the last checkpoint stands for all of them.
+  private func scoreByCheckpoints(
+    _ plan: ScorePlan, _ clock: Clock, _ blueprint: Blueprint, began: UInt64
+  ) -> SliceResult {
+    let call = pointee.call
+    let target = call.pointee.targetLevel
+    var now = began
+    var passed = InlineArray<5, UInt64>(repeating: 0)
+    for level in 1...target {
+      let block = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: level)
+      var start = 0
+      while start < pointee.count {
+        if let reason = stop(at: now) { return SliceResult(level: level - 1, reason: reason) }
+        // Another slice has fallen behind: what is beyond its level will not be used.
+        if call.pointee.control.pointee.commonLevel < level {
+          return SliceResult(level: level - 1, reason: call.pointee.control.pointee.missReason)
+        }
+        let end = Swift.min(start + block, pointee.count)
+        if level == 1 { findRows(start..<end, plan) }
+        addTrees(start..<end, plan, blueprint, level)
+        if level == target { writeSums(start..<end, plan, blueprint, level, .ok) }
+        start = end
+        now = clock.monotonicNanoseconds()
+      }
+      passed[level] = now - began
+    }
+    learn(blueprint, target, passed)
+    return SliceResult(level: target, reason: .ok)
+  }
+
+  private func learn(_ blueprint: Blueprint, _ target: Int, _ passed: InlineArray<5, UInt64>) {
+    blueprint.cost.learn(level: target, candidates: pointee.count, nanoseconds: passed[target])
+    guard target == blueprint.levels.full, pointee.count >= 16 else { return }
+    for level in 1..<target {
+      blueprint.cost.learnShare(level: level, part: passed[level], whole: passed[target])
+    }
+  }
+
+  // MARK: Rows
+
+  @inline(__always)
+  private func position(_ index: Int) -> Int {
+    if let positions = pointee.positions { return Int(positions[index]) }
+    return index
+  }
+
+  /// Rows of the candidates up to the block's end. Those that came as URIs have theirs.
+  private func findRows(_ block: Range<Int>, _ plan: ScorePlan) {
+    let first = pointee.resolved
+    guard block.upperBound > first else { return }
+    pointee.resolved = block.upperBound
+    guard let ids = plan.itemIDs else { return countUnknown(first..<block.upperBound, plan) }
+    plan.serving._withUnsafeGuaranteedRef { serving in
+      let items = serving.snapshot.items
+      if let positions = pointee.positions {
+        for index in first..<block.upperBound {
+          let position = Int(positions[index])
+          let id = ids.loadUnaligned(fromByteOffset: 8 * position, as: UInt64.self)
+          plan.rows[position] = Int32(items.row(ofID: UInt64(littleEndian: id)))
+        }
+      } else {
+        items.rows(
+          of: ids + 8 * first, count: block.upperBound - first, into: plan.rows + first)
+      }
+    }
+    countUnknown(first..<block.upperBound, plan)
+  }
+
+  private func countUnknown(_ range: Range<Int>, _ plan: ScorePlan) {
+    for index in range where plan.rows[position(index)] < 0 { pointee.unknown += 1 }
+  }
+
+  // MARK: The hot loops
+
+  /// All trees of a level in one pass, and the answer.
+  private func writeWhole(
+    _ block: Range<Int>, _ plan: ScorePlan, _ blueprint: Blueprint, _ level: Int
+  ) {
+    let (row, features, forest) = (pointee.row, blueprint.candidate, blueprint.forest)
+    let trees = 0..<blueprint.levels.treeCount(level)
+    let writer = SumWriter(self, blueprint, level, pointee.call.pointee.targetReason)
+    for index in block {
+      let position = position(index)
+      let itemRow = Int(plan.rows[position])
+      guard itemRow >= 0 else {
+        writer.writeUnknown(index, position)
+        continue
+      }
+      for placed in features {
+        row[placed.index] = plan.value(placed.feature, position, itemRow)
+      }
+      var sum = 0.0
+      forest.addScore(ofTrees: trees, row: row, to: &sum)
+      writer.write(index, position, sum)
+    }
+  }
+
+  /// Continues the sums of a block by the trees between a level and the one before it.
+  private func addTrees(
+    _ block: Range<Int>, _ plan: ScorePlan, _ blueprint: Blueprint, _ level: Int
+  ) {
+    guard let sums = pointee.sums else { preconditionFailure("checkpoints have sums") }
+    let (row, features, forest) = (pointee.row, blueprint.candidate, blueprint.forest)
+    let trees = blueprint.levels.treeCount(level - 1)..<blueprint.levels.treeCount(level)
+    let (before, after) = (sums + pointee.count * (level - 2), sums + pointee.count * (level - 1))
+    for index in block {
+      let position = position(index)
+      let itemRow = Int(plan.rows[position])
+      guard itemRow >= 0 else { continue }
+      if level > 1, let kept = pointee.keptRows {
+        let values = kept + index * features.count
+        for at in 0..<features.count { row[features[at].index] = values[at] }
+      } else {
+        for placed in features {
+          row[placed.index] = plan.value(placed.feature, position, itemRow)
+        }
+        if let kept = pointee.keptRows {
+          let values = kept + index * features.count
+          for at in 0..<features.count { values[at] = row[features[at].index] }
+        }
+      }
+      var sum = level == 1 ? 0.0 : before[index]
+      forest.addScore(ofTrees: trees, row: row, to: &sum)
+      after[index] = sum
+    }
+  }
+
+  /// Turns the sums of a level into answers.
+  private func writeSums(
+    _ block: Range<Int>, _ plan: ScorePlan, _ blueprint: Blueprint, _ level: Int, _ reason: Reason
+  ) {
+    guard let sums = pointee.sums else { preconditionFailure("checkpoints have sums") }
+    let of = sums + pointee.count * (level - 1)
+    let why = reason == .ok ? pointee.call.pointee.targetReason : reason
+    let writer = SumWriter(self, blueprint, level, why)
+    for index in block {
+      let position = position(index)
+      if plan.rows[position] < 0 {
+        writer.writeUnknown(index, position)
+      } else {
+        writer.write(index, position, of[index])
+      }
+    }
+  }
+
+  private func writePriors(
+    _ block: Range<Int>, _ plan: ScorePlan, _ blueprint: Blueprint, _ reason: Reason
+  ) {
+    let writer = SumWriter(self, blueprint, Levels.prior, reason)
+    for index in block {
+      let position = position(index)
+      let itemRow = Int(plan.rows[position])
+      if itemRow < 0 {
+        writer.writeUnknown(index, position)
+      } else {
+        writer.writePrior(index, position, blueprint.prior(itemRow))
+      }
+    }
+  }
+
+  // MARK: After the slices
+
+  /// Answers anew with a coarser level, which every slice has reached.
+  func rewrite(_ plan: ScorePlan, level: Int, _ reason: Reason) {
+    plan.blueprint._withUnsafeGuaranteedRef { blueprint in
+      findRows(0..<pointee.count, plan)
+      if level == Levels.prior {
+        writePriors(0..<pointee.count, plan, blueprint, reason)
+      } else {
+        writeSums(0..<pointee.count, plan, blueprint, level, reason)
+      }
+    }
+  }
+
+  /// A streamed slice that missed the level: NONE, with the reason.
+  func writeMissed(_ plan: ScorePlan, _ reason: Reason) {
+    guard let columns = pointee.columns else { return }
+    findRows(0..<pointee.count, plan)
+    for index in 0..<pointee.count {
+      let isKnown = plan.rows[position(index)] >= 0
+      columns.write(
+        pointee.writesByPosition ? position(index) : index, score: 0, raw: .nan, .none,
+        isKnown ? reason : .unknownItem)
+    }
+    pointee.isMissed = true
+    pointee.missReason = reason
+  }
+}
+
+/// Writes answers of one level: the formula of a score, in one place.
+private struct SumWriter {
+  private let columns: ScoreColumns
+  private let byPosition: Bool
+  private let output: OutputTransform
+  private let correction: Double
+  private let fidelity: Fidelity
+  private let reason: Reason
+
+  @inline(__always)
+  init(_ slice: ScoreSlicePointer, _ blueprint: Blueprint, _ level: Int, _ reason: Reason) {
+    guard let columns = slice.pointee.columns else {
+      preconditionFailure("laid out before it is scored")
+    }
+    self.columns = columns
+    byPosition = slice.pointee.writesByPosition
+    output = blueprint.output
+    correction = blueprint.levels.correction(level)
+    fidelity = blueprint.levels.fidelity(level)
+    self.reason = reason
+  }
+
+  /// `sum` is the raw sum of the level's trees; the score is corrected by what the others add on
+  /// average.
+  @inline(__always)
+  func write(_ index: Int, _ position: Int, _ sum: Double) {
+    columns.write(
+      byPosition ? position : index, score: Float(output(sum + correction)), raw: sum, fidelity,
+      reason)
+  }
+
+  @inline(__always)
+  func writePrior(_ index: Int, _ position: Int, _ prior: Float) {
+    columns.write(byPosition ? position : index, score: prior, raw: .nan, fidelity, reason)
+  }
+
+  @inline(__always)
+  func writeUnknown(_ index: Int, _ position: Int) {
+    columns.write(byPosition ? position : index, score: 0, raw: .nan, .none, .unknownItem)
+  }
+}
