@@ -59,6 +59,14 @@ package enum Limits {
   package static let writeBufferBytes = 256 << 10
   /// Bytes of incomplete messages that one connection may hold: four of the longest.
   package static let connectionBufferedBytes = 4 * messageBytes
+  /// Bytes of answers of one stream that have not gone, from which a producer waits: some parts of
+  /// the longest batch.
+  package static let streamOutboundBytes = 256 << 10
+  /// Bytes of answers that one connection may hold, under way or queued: a hundred streams with the
+  /// longest batch each and its raw sums.
+  package static let connectionOutboundBytes = 16 << 20
+  /// Bytes of answers that the process may hold: 64 connections that read nothing at all.
+  package static let processOutboundBytes = 64 * connectionOutboundBytes
   /// Connections of one process: descriptors stay below the usual soft limit of 1,024 … 65,536.
   package static let connections = 10_000
 
@@ -69,6 +77,13 @@ package enum Limits {
   /// From a request's headers to the last byte of its message, nanoseconds, however late its
   /// deadline: 4 MiB at 70 KB/s, and a bound on the timers that finished calls leave behind.
   package static let messageArrivalNanoseconds: UInt64 = 60_000_000_000
+  /// Between the notice of a stop and its GOAWAY, nanoseconds: calls that were on their way when
+  /// the notice went out are still taken (a round trip, with room for slow networks).
+  package static let drainNoticeNanoseconds: UInt64 = 200_000_000
+  /// How long bytes of answers may make no progress, nanoseconds, before they are cut.
+  package static let stallNanoseconds: UInt64 = 60_000_000_000
+  /// How often stalls are looked for, nanoseconds, while bytes wait.
+  package static let stallTickNanoseconds: UInt64 = 1_000_000_000
   /// What a stop waits for calls that are under way, nanoseconds.
   package static let drainNanoseconds: UInt64 = 5_000_000_000
 

@@ -4,15 +4,19 @@ internal import Core
 /// have it ("Fail at Scale", ACM Queue 13:8). Pure: time is an argument; one shard's own.
 ///
 /// A queue that never was shorter than the target within an interval is no burst but an overload:
-/// from then on what has waited longer than twice the target is shed, and of batch callers
-/// whatever has waited at all, until the shortest wait is below the target again.
+/// from then on what has waited longer than its caller's patience is shed, until the shortest wait
+/// is below the target again. Patience is folly's twice the target, or a quarter of the time that
+/// the caller gave, if that is more: who allows seconds would rather wait than be refused after
+/// ten milliseconds. Batch callers have a sixteenth, and so are shed first.
 struct QueueDelay: BitwiseCopyable {
   private var intervalEnd: UInt64 = 0
   private var shortest = UInt64.max
   private(set) var isOverloaded = false
 
-  /// Whether to shed a job that has waited this long.
-  mutating func sheds(waitedNanoseconds: UInt64, isBatch: Bool, now: UInt64) -> Bool {
+  /// Whether to shed a job that has waited this long, of a caller that allowed so much.
+  mutating func sheds(
+    waitedNanoseconds: UInt64, allowedNanoseconds: UInt64, isBatch: Bool, now: UInt64
+  ) -> Bool {
     shortest = min(shortest, waitedNanoseconds)
     if now >= intervalEnd {
       isOverloaded = intervalEnd > 0 && shortest > Limits.queueDelayTargetNanoseconds
@@ -20,7 +24,10 @@ struct QueueDelay: BitwiseCopyable {
       shortest = .max
     }
     guard isOverloaded else { return false }
-    let patience = isBatch ? 0 : 2 * Limits.queueDelayTargetNanoseconds
+    let patience =
+      isBatch
+      ? allowedNanoseconds / 16
+      : max(2 * Limits.queueDelayTargetNanoseconds, allowedNanoseconds / 4)
     return waitedNanoseconds > patience
   }
 }

@@ -46,8 +46,12 @@ func runSlice(_ job: UnsafeMutableRawPointer, _ shard: Int) {
     let now = engine.clock.monotonicNanoseconds()
     let waited = now - min(now, slice.pointee.submittedNanoseconds)
     slice.pointee.queueNanoseconds = waited
+    let submitted = slice.pointee.submittedNanoseconds
+    let allowed =
+      call.pointee.deadlineNanoseconds - min(call.pointee.deadlineNanoseconds, submitted)
     let isShed = engine.queueDelays[shard].sheds(
-      waitedNanoseconds: waited, isBatch: call.pointee.isBatch, now: now)
+      waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: call.pointee.isBatch,
+      now: now)
     slice.end(
       isShed ? SliceResult(level: Levels.prior, reason: .overload) : slice.score(plan, engine.clock),
       plan, engine.clock)

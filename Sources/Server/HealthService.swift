@@ -16,7 +16,7 @@ final class ServingState: Sendable {
 
 /// `Check`: the whole server ("") and each service that it has; another name is NOT_FOUND.
 func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
-  let call = UnaryCall(pointer)
+  let call = ServerCall(pointer)
   let services = LoopServices.from(context)
   services._withUnsafeGuaranteedRef { services in
     let service: String
@@ -32,12 +32,21 @@ func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
   }
 }
 
-extension UnaryCall {
+extension ServerCall {
   /// Answers with a message that was built as an array: for calls that are not hot.
   func respond(_ message: [UInt8]) {
-    let prefix = 5
-    let capacity = prefix + message.count
-    let buffer = takeBuffer(capacity)
+    do throws(CallFailure) {
+      try send(message)
+      finish()
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// Queues a message that was built as an array.
+  func send(_ message: [UInt8]) throws(CallFailure) {
+    let prefix = MessageAssembler.prefixBytes
+    let buffer = try takeBuffer(prefix + message.count)
     buffer.storeBytes(of: 0, as: UInt8.self)
     (buffer + 1).storeBytes(of: UInt32(message.count).bigEndian, as: UInt32.self)
     message.withUnsafeBytes { bytes in
@@ -45,6 +54,6 @@ extension UnaryCall {
         (buffer + prefix).copyMemory(from: base, byteCount: bytes.count)
       }
     }
-    respond(buffer, capacity: capacity, count: capacity)
+    send(buffer, count: prefix + message.count)
   }
 }

@@ -23,7 +23,6 @@ struct ScoreWork {
 /// The answer under construction: a buffer of the loop's pool, and what is laid out in it.
 struct ScoreAnswer {
   let buffer: UnsafeMutableRawPointer
-  let capacity: Int
   let buffers: LoopBuffers
   let layout: ScoreResponseLayout
   let candidates: Int

@@ -13,22 +13,22 @@ func handleScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
     let work = loop.pool.take(services)
     work.pointee.stream = pointer
     do throws(CallFailure) {
-      try work.prepare(UnaryCall(pointer), loop)
+      try work.prepare(ServerCall(pointer), loop)
       if loop.engine.run(work.pointee.call) {
         work.finish(loop)
       } else {
-        UnaryCall(pointer).attachment = UnsafeMutableRawPointer(work)
+        ServerCall(pointer).attachment = UnsafeMutableRawPointer(work)
       }
     } catch {
       work.abandon(loop)
-      UnaryCall(pointer).fail(error)
+      ServerCall(pointer).fail(error)
     }
   }
 }
 
 /// The client has gone: shards drop the work at their next look, and `finish` frees it.
 func cancelScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
-  guard let attachment = UnaryCall(pointer).attachment else { return }
+  guard let attachment = ServerCall(pointer).attachment else { return }
   let work = attachment.assumingMemoryBound(to: ScoreWork.self)
   work.pointee.call.pointee.cancel()
   work.pointee.stream = nil
@@ -53,7 +53,7 @@ func scoreFinished(_ task: UnsafeMutableRawPointer) {
 
 extension UnsafeMutablePointer where Pointee == ScoreWork {
   /// Decodes the request, lays the answer out and plans the call.
-  func prepare(_ unary: UnaryCall, _ loop: LoopServices) throws(CallFailure) {
+  func prepare(_ unary: ServerCall, _ loop: LoopServices) throws(CallFailure) {
     var view = ScoreRequestView()
     let arena = pointee.arena
     if let failure = ScoreRequestDecoder.decode(
@@ -68,10 +68,10 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let capacity = ScoreResponseLayout.capacity(
       count: count, wantRaw: view.wantRaw, requestIDBytes: pointee.requestID.count,
       provenance: provenance.pointee)
-    let buffer = unary.takeBuffer(capacity)
+    let buffer = try unary.takeBuffer(capacity)
     let layout = ScoreResponseLayout(buffer, count: count, wantRaw: view.wantRaw)
     pointee.answer = ScoreAnswer(
-      buffer: buffer, capacity: capacity, buffers: unary.buffers, layout: layout,
+      buffer: buffer, buffers: unary.buffers, layout: layout,
       candidates: count, provenance: provenance)
     pointee.call.pointee.owner = UnsafeMutableRawPointer(self)
     pointee.call.pointee.clientDeadlineNanoseconds = unary.deadlineNanoseconds
@@ -113,7 +113,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard let stream = pointee.stream, let answer = pointee.answer else {
       return abandon(loop)
     }
-    let unary = UnaryCall(stream)
+    let unary = ServerCall(stream)
     do throws(CallFailure) {
       let outcome = try loop.engine.outcome(pointee.call)
       let count = answer.layout.finish(
@@ -123,7 +123,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         treesUsed: outcome.treesUsed)
       // From here on the buffer is the stream's.
       pointee.answer = nil
-      unary.respond(answer.buffer, capacity: answer.capacity, count: count)
+      unary.respond(answer.buffer, count: count)
       loop.pool.giveBack(self)
     } catch {
       abandon(loop)
@@ -134,7 +134,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   /// Gives everything back without an answer.
   func abandon(_ loop: LoopServices) {
     if let answer = pointee.answer {
-      answer.buffers.giveBack(answer.buffer, capacity: answer.capacity)
+      answer.buffers.giveBack(answer.buffer)
     }
     loop.pool.giveBack(self)
   }

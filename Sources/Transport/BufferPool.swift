@@ -1,3 +1,23 @@
+internal import Core
+
+/// What stands before the bytes of a pooled buffer.
+struct BufferHeader: BitwiseCopyable {
+  /// The next buffer of a free list, or of a stream's queue; an address of payload.
+  var next: UnsafeMutableRawPointer?
+  /// Bytes that it holds.
+  var capacity: Int
+  /// Of a message in a queue: its bytes, and how many of them have gone.
+  var count: Int
+  var sent: Int
+
+  static let byteCount = 32
+
+  @inline(__always)
+  static func of(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<BufferHeader> {
+    (buffer - byteCount).assumingMemoryBound(to: BufferHeader.self)
+  }
+}
+
 /// Buffers for answers, by size class, for one thread.
 ///
 /// Classes are powers of two from 512 bytes to 64 KiB; larger buffers go back to the allocator at
@@ -9,8 +29,9 @@ struct BufferPool {
 
   private let lists: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let counts: UnsafeMutablePointer<Int>
-  /// Buffers that are out now.
+  /// Buffers that are out now, and their bytes.
   private(set) var handedOut = 0
+  private(set) var handedOutBytes = 0
 
   init() {
     lists = .allocate(capacity: BufferPool.classCount)
@@ -25,8 +46,8 @@ struct BufferPool {
     for sizeClass in 0..<BufferPool.classCount {
       var buffer = lists[sizeClass]
       while let current = buffer {
-        buffer = current.load(as: UnsafeMutableRawPointer?.self)
-        current.deallocate()
+        buffer = BufferHeader.of(current).pointee.next
+        (current - BufferHeader.byteCount).deallocate()
       }
     }
     lists.deallocate()
@@ -40,29 +61,89 @@ struct BufferPool {
 
   /// At least `byteCount` bytes, aligned to 16.
   mutating func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    handedOut += 1
     let sizeClass = BufferPool.sizeClass(byteCount)
-    guard sizeClass < BufferPool.classCount else {
-      return .allocate(byteCount: byteCount, alignment: 16)
-    }
-    if let buffer = lists[sizeClass] {
-      lists[sizeClass] = buffer.load(as: UnsafeMutableRawPointer?.self)
+    let buffer: UnsafeMutableRawPointer
+    if sizeClass < BufferPool.classCount, let kept = lists[sizeClass] {
+      lists[sizeClass] = BufferHeader.of(kept).pointee.next
       counts[sizeClass] -= 1
-      return buffer
+      buffer = kept
+    } else {
+      let capacity =
+        sizeClass < BufferPool.classCount
+        ? 1 << (sizeClass + BufferPool.smallestShift) : byteCount
+      let block = UnsafeMutableRawPointer.allocate(
+        byteCount: BufferHeader.byteCount + capacity, alignment: 16)
+      buffer = block + BufferHeader.byteCount
+      BufferHeader.of(buffer).initialize(
+        to: BufferHeader(next: nil, capacity: capacity, count: 0, sent: 0))
     }
-    return .allocate(byteCount: 1 << (sizeClass + BufferPool.smallestShift), alignment: 16)
+    handedOut += 1
+    handedOutBytes += BufferHeader.of(buffer).pointee.capacity
+    return buffer
   }
 
-  /// Takes a buffer back; `byteCount` as it was asked for.
-  mutating func giveBack(_ buffer: UnsafeMutableRawPointer, byteCount: Int) {
+  /// Takes a buffer back.
+  mutating func giveBack(_ buffer: UnsafeMutableRawPointer) {
+    let header = BufferHeader.of(buffer)
     handedOut -= 1
-    let sizeClass = BufferPool.sizeClass(byteCount)
+    handedOutBytes -= header.pointee.capacity
+    let sizeClass = BufferPool.sizeClass(header.pointee.capacity)
     guard sizeClass < BufferPool.classCount, counts[sizeClass] < BufferPool.keptPerClass else {
-      buffer.deallocate()
+      (buffer - BufferHeader.byteCount).deallocate()
       return
     }
-    buffer.storeBytes(of: lists[sizeClass], as: UnsafeMutableRawPointer?.self)
+    header.pointee.next = lists[sizeClass]
     lists[sizeClass] = buffer
     counts[sizeClass] += 1
+  }
+}
+
+/// Messages of one stream that have not gone yet, oldest first: pooled buffers, linked.
+struct OutboundQueue: BitwiseCopyable {
+  private var first: UnsafeMutableRawPointer?
+  private var last: UnsafeMutableRawPointer?
+  /// Bytes of messages that have not gone.
+  private(set) var unsentBytes = 0
+
+  var isEmpty: Bool { first == nil }
+
+  mutating func append(_ buffer: UnsafeMutableRawPointer, count: Int) {
+    let header = BufferHeader.of(buffer)
+    header.pointee.next = nil
+    header.pointee.count = count
+    header.pointee.sent = 0
+    if let last { BufferHeader.of(last).pointee.next = buffer } else { first = buffer }
+    last = buffer
+    unsentBytes += count
+  }
+
+  /// Copies up to `capacity` bytes out; buffers that are empty after it go to `release`.
+  mutating func read(
+    into target: UnsafeMutableRawPointer, capacity: Int,
+    release: (UnsafeMutableRawPointer) -> Void
+  ) -> Int {
+    var copied = 0
+    while copied < capacity, let buffer = first {
+      let header = BufferHeader.of(buffer)
+      let count = min(capacity - copied, header.pointee.count - header.pointee.sent)
+      (target + copied).copyMemory(from: buffer + header.pointee.sent, byteCount: count)
+      header.pointee.sent += count
+      copied += count
+      if header.pointee.sent == header.pointee.count { removeFirst(release) }
+    }
+    unsentBytes -= copied
+    return copied
+  }
+
+  private mutating func removeFirst(_ release: (UnsafeMutableRawPointer) -> Void) {
+    guard let buffer = first else { return }
+    first = BufferHeader.of(buffer).pointee.next
+    if first == nil { last = nil }
+    release(buffer)
+  }
+
+  mutating func removeAll(release: (UnsafeMutableRawPointer) -> Void) {
+    while first != nil { removeFirst(release) }
+    unsentBytes = 0
   }
 }

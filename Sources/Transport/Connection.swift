@@ -13,18 +13,23 @@ struct Connection {
   var session: HTTP2Session
   var streams: UnsafeMutablePointer<ServerStream>?
   var streamCount = 0
-  /// Bytes of incomplete messages that its streams hold.
+  /// Bytes of incomplete and of waiting messages that its streams hold.
   var bufferedBytes = 0
+  /// Bytes of answers that its streams hold.
+  var chargedBytes = 0
 
   /// Bytes that the socket has refused, from `pendingSent` on. nghttp2 is asked for no more while
   /// there are any, so that they never exceed one turn's buffer.
   var pending: UnsafeMutableRawPointer?
   var pendingCount = 0
   var pendingSent = 0
+  /// When some of them went last.
+  var progressNanoseconds: UInt64 = 0
 
+  /// The client has begun, and speaks HTTP/2 so far.
+  var hasReceived = false
   var isDirty = false
   var isDead = false
-  var isDraining = false
   var nextDirty: UnsafeMutablePointer<Connection>?
   var nextDead: UnsafeMutablePointer<Connection>?
   var previous: UnsafeMutablePointer<Connection>?
@@ -118,6 +123,7 @@ extension ConnectionPointer {
     // Also after an error: what came before it is whole, and nothing may stay in the list.
     defer { loop.settleTouchedStreams() }
     try pointee.session.receive(bytes, count: count)
+    pointee.hasReceived = true
   }
 
   /// A browser or a probe that speaks HTTP/1.1 gets an answer that it can show.
@@ -137,12 +143,16 @@ extension ConnectionPointer {
   /// Everything that the session has to say, in as few writes as the socket allows.
   func flush() {
     do {
-      if pointee.pendingCount > pointee.pendingSent, try !writePending() { return }
+      if pointee.pendingCount > pointee.pendingSent, try !writePending() {
+        return pointee.loop.startTick()
+      }
       while try writeTurn() {}
       if !pointee.session.wantsToRead && !pointee.session.wantsToWrite
         && pointee.pendingCount == pointee.pendingSent
       {
         markDead()
+      } else if isBlocked {
+        pointee.loop.startTick()
       }
     } catch {
       pointee.loop.pointee.counters.socketErrors += 1
@@ -182,8 +192,11 @@ extension ConnectionPointer {
     pointee.pending?.copyMemory(from: bytes, byteCount: count)
     pointee.pendingCount = count
     pointee.pendingSent = 0
+    pointee.progressNanoseconds = pointee.loop.pointee.eventLoop.clock.monotonicNanoseconds()
+    // A client whose socket takes nothing is not read either, until it does: what it asks for could
+    // only pile up.
     try pointee.loop.pointee.eventLoop.changeInterest(
-      pointee.descriptor, [.reading, .writing], owner: self)
+      pointee.descriptor, .writing, owner: self)
   }
 
   /// Whether all pending bytes have gone.
@@ -195,6 +208,7 @@ extension ConnectionPointer {
         pointee.descriptor, from: pending + pointee.pendingSent, count: left)
     else { return false }
     pointee.pendingSent += sent
+    pointee.progressNanoseconds = pointee.loop.pointee.eventLoop.clock.monotonicNanoseconds()
     pointee.loop.pointee.counters.bytesSent += UInt64(sent)
     guard pointee.pendingSent == pointee.pendingCount else { return false }
     pending.deallocate()
@@ -207,23 +221,11 @@ extension ConnectionPointer {
 
   // MARK: The end
 
-  /// No new streams; closes when the open ones have ended.
-  func drain() {
-    guard !pointee.isDraining else { return }
-    pointee.isDraining = true
-    do {
-      try pointee.session.submitGoAway()
-      markDirty()
-    } catch {
-      markDead()
-    }
-  }
-
   /// Ends every stream (their services hear of it), closes the socket and frees the memory.
-  func close() {
+  func close(_ source: CancellationSource = .connection) {
     let loop = pointee.loop
     while let stream = pointee.streams {
-      stream.ended()
+      stream.ended(source)
     }
     pointee.session.destroy()
     // Closing takes it out of epoll, too.

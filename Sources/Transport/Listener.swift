@@ -71,7 +71,7 @@ private func takeArrival(_ task: UnsafeMutableRawPointer) {
   arrival.deallocate()
   do {
     let connection = try ConnectionPointer.open(descriptor, loop: loop)
-    if loop.pointee.isDraining { connection.drain() }
+    if loop.pointee.drain != .none { connection.goAway() }
   } catch {
     loop.pointee.counters.socketErrors += 1
     loop.pointee.connectionCount.pointee.subtract(1, ordering: .relaxed)

@@ -3,19 +3,47 @@ internal import EventLoop
 internal import HTTP2
 internal import Synchronization
 internal import Syscalls
+internal import Wire
 
 /// What one loop counts, for its own thread.
 struct LoopCounters: BitwiseCopyable {
   var connectionsOpened: UInt64 = 0
   var connectionsClosed: UInt64 = 0
+  var connectionsStalled: UInt64 = 0
   var callsStarted: UInt64 = 0
   var callsEnded: UInt64 = 0
-  var callsCancelled: UInt64 = 0
+  /// By `CancellationSource`.
+  var cancelled = InlineArray<4, UInt64>(repeating: 0)
   var bytesReceived: UInt64 = 0
   var bytesSent: UInt64 = 0
   var writes: UInt64 = 0
   var protocolErrors: UInt64 = 0
   var socketErrors: UInt64 = 0
+
+  var callsCancelled: UInt64 {
+    var sum: UInt64 = 0
+    for source in cancelled.indices { sum += cancelled[source] }
+    return sum
+  }
+}
+
+/// What all loops of a server share: the bound of answers that it may hold.
+final class ProcessBudget: Sendable {
+  private let held = Atomic<Int>(0)
+
+  var heldBytes: Int { held.load(ordering: .relaxed) }
+
+  /// False when these bytes are too many.
+  func take(_ byteCount: Int) -> Bool {
+    let now = held.add(byteCount, ordering: .relaxed).newValue
+    if now <= Limits.processOutboundBytes { return true }
+    held.subtract(byteCount, ordering: .relaxed)
+    return false
+  }
+
+  func giveBack(_ byteCount: Int) {
+    held.subtract(byteCount, ordering: .relaxed)
+  }
 }
 
 /// Everything that the connections of one loop share: buffers, slabs, lists. One thread's own.
@@ -29,11 +57,18 @@ struct LoopState {
   let http2Limits: HTTP2Limits
   let readBuffer: UnsafeMutableRawPointer
   let writeBuffer: UnsafeMutableRawPointer
+  let budget: ProcessBudget
   var buffers = BufferPool()
   var slab = StreamSlab()
   let methods: MethodTable
   let serviceContext: UnsafeMutableRawPointer?
   let callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
+
+  /// Made when the first compressed message comes.
+  var inflater: GzipInflater?
+  /// The message that is being handled, inflated.
+  var inflated: UnsafeMutableRawBufferPointer?
+  var inflatedCount = 0
 
   var nowNanoseconds: UInt64 = 0
   var counters = LoopCounters()
@@ -45,10 +80,13 @@ struct LoopState {
   var dead: ConnectionPointer?
   var firstTouched: UnsafeMutablePointer<ServerStream>?
   var lastTouched: UnsafeMutablePointer<ServerStream>?
-  var isDraining = false
+  /// The tick that looks for stalls runs while some connection has bytes that do not go.
+  var hasTick = false
+  var drain = DrainState.none
 
-  init(eventLoop: EventLoop, services: ServiceTable) {
+  init(eventLoop: EventLoop, services: ServiceTable, budget: ProcessBudget) {
     self.eventLoop = eventLoop
+    self.budget = budget
     self.methods = MethodTable(services.methods)
     self.serviceContext = services.context
     self.callEnded = services.callEnded
@@ -113,6 +151,45 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     pointee.connectionCount.pointee.subtract(1, ordering: .relaxed)
   }
 
+  // MARK: Memory
+
+  /// Nil when the process holds as many bytes of answers as it may.
+  func takeBuffer(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    let buffer = pointee.buffers.take(byteCount)
+    if pointee.budget.take(BufferHeader.of(buffer).pointee.capacity) { return buffer }
+    pointee.buffers.giveBack(buffer)
+    return nil
+  }
+
+  func giveBack(_ buffer: UnsafeMutableRawPointer) {
+    pointee.budget.giveBack(BufferHeader.of(buffer).pointee.capacity)
+    pointee.buffers.giveBack(buffer)
+  }
+
+  /// Inflates the complete message of a stream, for as long as it is handled.
+  func inflate(_ stream: UnsafeMutablePointer<ServerStream>) throws(CallFailure) {
+    let compressed = stream.pointee.assembler.message
+    let inflater = pointee.inflater ?? GzipInflater()
+    pointee.inflater = inflater
+    let capacity = GzipInflater.capacity(compressed, limitBytes: Limits.messageBytes)
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    do throws(CallFailure) {
+      pointee.inflatedCount = try inflater.inflate(
+        compressed, into: room, limitBytes: Limits.messageBytes)
+      pointee.inflated = room
+    } catch {
+      room.deallocate()
+      throw error
+    }
+  }
+
+  func dropInflated() {
+    pointee.inflated?.deallocate()
+    pointee.inflated = nil
+  }
+
+  // MARK: Streams with something to do
+
   func touch(_ stream: UnsafeMutablePointer<ServerStream>) {
     guard !stream.pointee.isTouched else { return }
     stream.pointee.isTouched = true
@@ -125,8 +202,9 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     pointee.lastTouched = stream
   }
 
-  /// After a read: complete messages go to their services, incomplete ones are kept and get a
-  /// timer, and streams that closed meanwhile go back to the slab.
+  /// After a read or a write: complete messages go to their services, incomplete ones are kept,
+  /// services that waited for room produce again, and streams that closed meanwhile go back to the
+  /// slab.
   func settleTouchedStreams() {
     while let stream = pointee.firstTouched {
       pointee.firstTouched = stream.pointee.nextTouched
@@ -134,43 +212,26 @@ extension UnsafeMutablePointer where Pointee == LoopState {
       stream.pointee.isTouched = false
       if stream.pointee.isClosed {
         pointee.slab.giveBack(stream)
-      } else if stream.pointee.phase == .message {
-        if stream.pointee.isComplete {
-          stream.dispatch()
-        } else {
-          stream.waitForMore()
-        }
+      } else {
+        stream.settle()
       }
     }
   }
 
   /// One write per connection, then the burials.
   func turnEnded() {
+    settleTouchedStreams()
     while let connection = pointee.dirty {
       pointee.dirty = connection.pointee.nextDirty
       connection.pointee.isDirty = false
       if !connection.pointee.isDead { connection.flush() }
+      settleTouchedStreams()
     }
     while let connection = pointee.dead {
       pointee.dead = connection.pointee.nextDead
       connection.close()
     }
-    if pointee.isDraining && pointee.connections == nil { pointee.eventLoop.stop() }
-  }
-
-  /// Every connection is told that this is the end; those without calls close at once.
-  func drain() {
-    pointee.isDraining = true
-    var connection = pointee.connections
-    while let current = connection {
-      connection = current.pointee.next
-      current.drain()
-    }
-  }
-
-  func closeAll() {
-    while let connection = pointee.connections {
-      connection.close()
-    }
+    settleTouchedStreams()
+    if pointee.drain != .none && pointee.connections == nil { pointee.eventLoop.stop() }
   }
 }

@@ -9,10 +9,17 @@ struct RequestHeaders: BitwiseCopyable {
   var isPost = false
   var hasContentType = false
   var contentTypeIsGRPC = false
-  var encodingIsKnown = true
+  /// Of the messages; nil = one that we do not speak.
+  var encoding: MessageEncoding? = .identity
+  var acceptsGzip = false
   var timeoutIsMalformed = false
   /// `UInt64.max` = none given.
   var timeoutNanoseconds = UInt64.max
+  /// `crescendo-priority: batch`.
+  var isBatch = false
+  /// `traceparent` as it came; 55 characters in the version that there is (W3C Trace Context).
+  var traceParent = InlineArray<55, UInt8>(repeating: 0)
+  var hasTraceParent = false
 
   /// Takes one header. Names are lower case (HTTP/2 sees to that).
   mutating func take(name: ByteSlice, value: ByteSlice, methods: MethodTable) {
@@ -31,7 +38,15 @@ struct RequestHeaders: BitwiseCopyable {
         timeoutIsMalformed = true
       }
     case 13 where name.matches("grpc-encoding"):
-      encodingIsKnown = value.trimmed.matches("identity")
+      encoding = MessageEncoding(value)
+    case 20 where name.matches("grpc-accept-encoding"):
+      if MessageEncoding.gzip.isAccepted(by: value) { acceptsGzip = true }
+    case 11 where name.matches("traceparent"):
+      guard value.count == traceParent.count else { return }
+      for index in traceParent.indices { traceParent[index] = value[index] }
+      hasTraceParent = true
+    case 18 where name.matches("crescendo-priority"):
+      isBatch = value.trimmed.matches("batch")
     default:
       break
     }

@@ -6,16 +6,17 @@ internal import Wire
 /// One request stream, from its first header until HTTP/2 has forgotten it and nobody holds it.
 ///
 /// Streams live in a slab of their loop and are linked into two lists: their connection's, and,
-/// while something is to be done for them after the current read, the loop's `touched` list.
+/// while something is to be done for them after the current read or write, the loop's `touched`
+/// list.
 struct ServerStream {
   enum Phase: UInt8 {
     /// Headers are arriving.
     case headers
-    /// The message is arriving.
+    /// The one message is arriving.
     case message
-    /// A service has the message and owes an answer.
+    /// A service has the call and owes its end.
     case handling
-    /// Answered: what still arrives is dropped.
+    /// The status is decided: what still arrives is dropped.
     case answered
   }
 
@@ -30,23 +31,55 @@ struct ServerStream {
   var phase = Phase.headers
   var isTouched = false
   var isClosed = false
+  /// The one message is whole.
   var isComplete = false
   var hasTimer = false
+  /// The client has ended its half.
+  var isHalfClosed = false
   var headers = RequestHeaders()
   var assembler = MessageAssembler(limit: Limits.messageBytes)
   var startedNanoseconds: UInt64 = 0
   var deadlineNanoseconds: UInt64 = 0
-  var receivedBytes = 0
 
-  /// The answer, with its gRPC prefix; from the loop's buffer pool.
-  var body: UnsafeMutableRawPointer?
-  var bodyCapacity = 0
-  var bodyCount = 0
-  var bodySent = 0
+  /// Of a stream of messages: bytes that came while reading was paused, and still hold its window.
+  var isReadingPaused = false
+  var held: UnsafeMutableRawPointer?
+  var heldCount = 0
+  var heldCapacity = 0
+
+  /// Messages that have not gone.
+  var outbound = OutboundQueue()
+  /// Bytes of buffers that its service holds or that are queued: what its connection is charged.
+  var chargedBytes = 0
+  var hasSentHeaders = false
+  /// HTTP/2 has asked for more of the body, and there was none.
+  var isDeferred = false
+  /// The service waits for room.
+  var wantsWritable = false
+  /// Bytes had gone, and when, as the loop's tick saw it last: what a stall is measured from.
+  var seenSentBytes = 0
+  var progressNanoseconds: UInt64 = 0
   var status = StatusCode.ok
+  /// The trailers, when they are not plain OK.
+  var failure: UnsafeMutablePointer<CallFailure>?
+
+  var receivedBytes = 0
+  var sentBytes = 0
+  var receivedMessages = 0
+  var sentMessages = 0
+  var timing = CallTiming()
+  var cancellation: CancellationSource?
 
   /// The service's own pointer.
   var attachment: UnsafeMutableRawPointer?
+
+  /// The message that is being handled.
+  var message: ByteSlice {
+    guard assembler.isCompressed, let inflated = connection.pointee.loop.pointee.inflated else {
+      return assembler.message
+    }
+    return ByteSlice(inflated.baseAddress, count: connection.pointee.loop.pointee.inflatedCount)
+  }
 }
 
 /// Memory for the streams of one loop: cut in slabs, reused by a free list, never given back

@@ -1,19 +1,44 @@
 package import Core
 
-/// A method that this server answers, and who answers it.
+/// A method that this server answers, and who answers it. All callbacks run on the call's loop.
 package struct ServiceMethod {
+  package typealias Service = UnsafeMutableRawPointer?
+  package typealias Call = UnsafeMutableRawPointer
+
+  /// How many messages a method takes; how many it answers with is its own affair.
+  package enum Kind: Sendable {
+    /// One: `handle` is called with it, once, when the client has ended its half.
+    case oneMessage
+    /// Any number: `started` comes with the headers, `handle` with each message, `halfClosed` when
+    /// there will be no more.
+    case manyMessages
+  }
+
   /// As in `:path`: `/package.Service/Method`.
   package var path: StaticString
-  /// Called on the stream's loop when the one request message is there. It answers with
-  /// `respond` or `fail`, now or later on the same loop; the message lives until it returns.
-  package var handle:
-    @convention(c) (_ service: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer) -> Void
-  /// The client has gone, or no longer wants it, before it was answered: the call's pointer ends
-  /// with this.
-  package var cancelled:
-    @convention(c) (_ service: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer) -> Void
+  package var kind = Kind.oneMessage
+  /// Headers are there (many messages only).
+  package var started: @convention(c) (_ service: Service, _ call: Call) -> Void = { _, _ in }
+  /// A message is there; it lives until this returns. The call is answered with `send` and
+  /// `finish`, or with `fail`, now or later.
+  package var handle: @convention(c) (_ service: Service, _ call: Call) -> Void
+  /// The client will send no more (many messages only).
+  package var halfClosed: @convention(c) (_ service: Service, _ call: Call) -> Void = { _, _ in }
+  /// What was sent has gone so far that more is welcome; only after `wantsMore` was asked.
+  package var writable: @convention(c) (_ service: Service, _ call: Call) -> Void = { _, _ in }
+  /// Nobody waits for the answer any more: the call's pointer ends with this.
+  package var cancelled: @convention(c) (_ service: Service, _ call: Call) -> Void
   /// Why the method answers UNIMPLEMENTED as soon as its headers are there; nil = it is served.
   package var refusal: String?
+
+  package init(
+    path: StaticString, handle: @convention(c) (Service, Call) -> Void,
+    cancelled: @convention(c) (Service, Call) -> Void
+  ) {
+    self.path = path
+    self.handle = handle
+    self.cancelled = cancelled
+  }
 
   /// A method that the contract has and this server does not serve.
   package static func unserved(path: StaticString, because refusal: String) -> ServiceMethod {
@@ -21,16 +46,17 @@ package struct ServiceMethod {
     method.refusal = refusal
     return method
   }
+}
 
-  package init(
-    path: StaticString,
-    handle: @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer) -> Void,
-    cancelled: @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer) -> Void
-  ) {
-    self.path = path
-    self.handle = handle
-    self.cancelled = cancelled
-  }
+/// Why a call ended before it was answered.
+package enum CancellationSource: Int, Sendable, CaseIterable {
+  /// The client reset the stream.
+  case reset
+  /// The connection was lost, or cut because it made no progress.
+  case connection
+  case deadline
+  /// The server stopped.
+  case stop
 }
 
 /// What is told of a call when it has ended, for logs and counters.
@@ -38,9 +64,26 @@ package struct CallRecord {
   /// The method's index in the service table; −1 = no such method.
   package var method: Int
   package var status: StatusCode
+  /// Nil when the call was answered.
+  package var cancellation: CancellationSource?
   package var receivedBytes: Int
   package var sentBytes: Int
+  package var receivedMessages: Int
+  package var sentMessages: Int
   package var durationNanoseconds: UInt64
+  /// What the service noted of the call's work.
+  package var timing: CallTiming
+  /// The client's `traceparent` (W3C), empty if it sent none; lives until the callback returns.
+  package var traceParent: ByteSlice
+}
+
+/// Where a call's time went, nanoseconds.
+package struct CallTiming: BitwiseCopyable, Sendable {
+  package var queueNanoseconds: UInt64 = 0
+  package var scoreNanoseconds: UInt64 = 0
+  package var encodeNanoseconds: UInt64 = 0
+
+  package init() {}
 }
 
 /// The services of one loop: the methods, the loop's own state behind them, and who hears of

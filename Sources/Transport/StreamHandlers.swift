@@ -1,6 +1,5 @@
 internal import Core
 internal import HTTP2
-internal import Wire
 
 /// What nghttp2 reports of a server's connection, turned into steps of its streams.
 let serverHandlers = HTTP2Handlers(
@@ -49,59 +48,33 @@ private func headersEnded(
 ) {
   let stream = stream(pointer)
   guard stream.pointee.phase == .headers else { return }
-  stream.pointee.phase = .message
-  stream.setDeadline()
-  if flags & HTTP2BlockFlags.tooLarge != 0 {
-    stream.fail(
-      .resourceExhausted,
-      "request headers are over \(Limits.headerListBytes) bytes or \(Limits.headerCount) fields")
-    return
-  }
-  stream.checkHeaders()
-  stream.pointee.connection.pointee.loop.touch(stream)
+  stream.begin(headersAreTooLarge: flags & HTTP2BlockFlags.tooLarge != 0)
 }
 
 private func dataReceived(
   _ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer,
   _ bytes: UnsafeRawPointer, _ count: Int
 ) {
-  let (connection, stream) = (connection(context), stream(pointer))
-  // Window is given back at once: what may pile up is bounded by the message's own limit and by
-  // the connection's.
-  connection.pointee.session.consume(stream.pointee.id, count: count)
-  guard stream.pointee.phase == .message else { return }
-  stream.pointee.receivedBytes += count
-  stream.feed(ByteSlice(bytes, count: count))
+  stream(pointer).receive(bytes, count: count)
 }
 
 private func streamEnded(
   _ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer
 ) {
-  let stream = stream(pointer)
-  guard stream.pointee.phase == .message else { return }
-  stream.finishMessage()
+  stream(pointer).halfClose()
 }
 
 private func streamClosed(
   _ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer, _ errorCode: UInt32
 ) {
-  stream(pointer).ended()
+  stream(pointer).ended(.reset)
 }
 
 private func readBody(
   _ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer,
   _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ end: UnsafeMutablePointer<UInt32>
 ) -> Int {
-  let stream = stream(pointer)
-  guard let body = stream.pointee.body else { return HTTP2Body.failed }
-  let count = min(capacity, stream.pointee.bodyCount - stream.pointee.bodySent)
-  buffer.copyMemory(from: body + stream.pointee.bodySent, byteCount: count)
-  stream.pointee.bodySent += count
-  if stream.pointee.bodySent == stream.pointee.bodyCount {
-    end.pointee = HTTP2Body.trailersFollow
-    connection(context).pointee.session.submitTrailers(stream.pointee.id, okTrailers)
-  }
-  return count
+  stream(pointer).read(into: buffer, capacity: capacity, end: end)
 }
 
 /// A client that goes away closes its streams first; there is nothing to do before that.

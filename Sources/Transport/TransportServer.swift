@@ -46,13 +46,16 @@ package final class TransportServer: @unchecked Sendable {
   ) throws(SystemError) {
     precondition(configuration.loops >= 1)
     let descriptor = try Sockets.listen(on: configuration.address)
+    let budget = ProcessBudget()
     var loops: [LoopHandle] = []
     do throws(SystemError) {
       address = try Sockets.localAddress(of: descriptor)
       for index in 0..<configuration.loops {
         let eventLoop = try EventLoop(index: index, clock: configuration.clock)
         let loop = LoopPointer.allocate(capacity: 1)
-        loop.initialize(to: LoopState(eventLoop: eventLoop, services: services(eventLoop)))
+        loop.initialize(
+          to: LoopState(
+            eventLoop: eventLoop, services: services(eventLoop), budget: budget))
         eventLoop.setHooks(
           LoopHooks(context: loop, turnEnded: loopTurnEnded, timerDue: loopTimerDue))
         loops.append(LoopHandle(loop))
@@ -86,7 +89,7 @@ package final class TransportServer: @unchecked Sendable {
         // epoll_wait fails only on our own bugs: dying loudly beats a server that hears nothing.
         preconditionFailure("loop \(index): \(error)")
       }
-      loop.closeAll()
+      loop.closeAll(.stop)
     }
   }
 
@@ -105,7 +108,7 @@ package final class TransportServer: @unchecked Sendable {
       loop.pointee.eventLoop.runTasks()
       // One of these tasks may have been a connection that was accepted while its loop ended.
       loop.turnEnded()
-      loop.closeAll()
+      loop.closeAll(.stop)
       loop.pointee.destroy()
       loop.deinitialize(count: 1)
       loop.deallocate()
@@ -136,17 +139,17 @@ private func loopTurnEnded(_ context: UnsafeMutableRawPointer?) {
   context?.assumingMemoryBound(to: LoopState.self).turnEnded()
 }
 
-/// A timer whose token is the loop itself is the end of its drain; all others are streams'.
+/// A timer whose token is the loop itself is one of its alarms; all others are streams'.
 private func loopTimerDue(
   _ context: UnsafeMutableRawPointer?, _ token: UnsafeMutableRawPointer?, _ generation: UInt64
 ) {
-  guard let token else { return }
-  if token == context {
-    context?.assumingMemoryBound(to: LoopState.self).pointee.eventLoop.stop()
-    return
-  }
+  guard let token, let context else { return }
+  let loop = context.assumingMemoryBound(to: LoopState.self)
+  if token == context { return loop.alarmDue(generation) }
   let stream = token.assumingMemoryBound(to: ServerStream.self)
-  if stream.pointee.generation == generation { stream.timerDue() }
+  guard stream.pointee.generation == generation else { return }
+  loop.pointee.nowNanoseconds = loop.pointee.eventLoop.clock.monotonicNanoseconds()
+  stream.timerDue()
 }
 
 private func closeListener(_ task: UnsafeMutableRawPointer) {
@@ -154,10 +157,5 @@ private func closeListener(_ task: UnsafeMutableRawPointer) {
 }
 
 private func drainLoop(_ task: UnsafeMutableRawPointer) {
-  let loop = takeTaskContext(task).assumingMemoryBound(to: LoopState.self)
-  loop.drain()
-  let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
-  loop.pointee.eventLoop.schedule(
-    TimerEntry(
-      deadlineNanoseconds: now + Limits.drainNanoseconds, token: loop, generation: 0))
+  takeTaskContext(task).assumingMemoryBound(to: LoopState.self).beginDrain()
 }

@@ -23,7 +23,7 @@ package enum GRPCContentType {
 }
 
 /// The codings of messages that we speak (`grpc-encoding`, `grpc-accept-encoding`).
-package enum MessageEncoding: UInt8, Sendable, CaseIterable {
+package enum MessageEncoding: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case identity
   case gzip
 

@@ -31,7 +31,7 @@ enum HashServer {
 }
 
 private func hashItems(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
-  let call = UnaryCall(pointer)
+  let call = ServerCall(pointer)
   guard let arena = context?.assumingMemoryBound(to: Arena.self) else { return }
   arena.pointee.reset()
   var view = ScoreRequestView()
@@ -43,7 +43,12 @@ private func hashItems(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
   let count = view.itemIDCount
   let capacity = ScoreResponseLayout.capacity(
     count: count, wantRaw: false, requestIDBytes: 0, provenance: nil)
-  let buffer = call.takeBuffer(capacity)
+  let buffer: UnsafeMutableRawPointer
+  do throws(CallFailure) {
+    buffer = try call.takeBuffer(capacity)
+  } catch {
+    return call.fail(error)
+  }
   let layout = ScoreResponseLayout(buffer, count: count, wantRaw: false)
   if let ids = view.itemIDs {
     for index in 0..<count {
@@ -53,5 +58,5 @@ private func hashItems(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
         of: Float(hash) * 0x1p-24, toByteOffset: 4 * index, as: Float.self)
     }
   }
-  call.respond(buffer, capacity: capacity, count: layout.finishScoresOnly())
+  call.respond(buffer, count: layout.finishScoresOnly())
 }

@@ -86,17 +86,17 @@ import Testing
         return buffer
       }
       #expect(pool.handedOut == sizes.count && Set(buffers).count == sizes.count)
-      for (buffer, size) in zip(buffers, sizes) { pool.giveBack(buffer, byteCount: size) }
+      for buffer in buffers { pool.giveBack(buffer) }
       #expect(pool.handedOut == 0)
     }
     let first = pool.take(600)
-    pool.giveBack(first, byteCount: 600)
+    pool.giveBack(first)
     let second = pool.take(1_000)
     #expect(second == first)
-    pool.giveBack(second, byteCount: 1_000)
+    pool.giveBack(second)
     // What a burst leaves behind is bounded.
     let burst = (0..<1_000).map { _ in pool.take(100) }
-    for buffer in burst { pool.giveBack(buffer, byteCount: 100) }
+    for buffer in burst { pool.giveBack(buffer) }
     pool.destroy()
   }
 }

@@ -78,12 +78,17 @@ final class TestLoop: @unchecked Sendable {
     _ pointer: UnsafeMutableRawPointer, _ body: ([UInt8]) -> [UInt8]
   ) {
     handled += 1
-    let call = UnaryCall(pointer)
+    let call = ServerCall(pointer)
     respond(call, body(Array(call.message.bytes)))
   }
 
-  private func respond(_ call: UnaryCall, _ message: [UInt8]) {
-    let buffer = call.takeBuffer(message.count + 5)
+  private func respond(_ call: ServerCall, _ message: [UInt8]) {
+    let buffer: UnsafeMutableRawPointer
+    do throws(CallFailure) {
+      buffer = try call.takeBuffer(message.count + 5)
+    } catch {
+      return call.fail(error)
+    }
     buffer.storeBytes(of: 0, as: UInt8.self)
     (buffer + 1).storeBytes(of: UInt32(message.count).bigEndian, as: UInt32.self)
     message.withUnsafeBytes { bytes in
@@ -91,13 +96,13 @@ final class TestLoop: @unchecked Sendable {
         (buffer + 5).copyMemory(from: base, byteCount: bytes.count)
       }
     }
-    call.respond(buffer, capacity: message.count + 5, count: message.count + 5)
+    call.respond(buffer, count: message.count + 5)
   }
 
   /// The message: a code, a pushback of 4 bytes (0 = none), a text.
   private func failAsAsked(_ pointer: UnsafeMutableRawPointer) {
     handled += 1
-    let call = UnaryCall(pointer)
+    let call = ServerCall(pointer)
     let message = Array(call.message.bytes)
     let pushback = Int32(truncatingIfNeeded: TestLoop.number(Array(message[1..<5])))
     call.fail(
@@ -109,19 +114,19 @@ final class TestLoop: @unchecked Sendable {
 
   private func hold(_ pointer: UnsafeMutableRawPointer) {
     handled += 1
-    UnaryCall(pointer).attachment = UnsafeMutableRawPointer(bitPattern: 0xABC)
+    ServerCall(pointer).attachment = UnsafeMutableRawPointer(bitPattern: 0xABC)
     held.append(pointer)
   }
 
   private func forget(_ pointer: UnsafeMutableRawPointer) {
     precondition(held.contains(pointer), "only a call that is held can be cancelled, and once")
-    precondition(UnaryCall(pointer).attachment == UnsafeMutableRawPointer(bitPattern: 0xABC))
+    precondition(ServerCall(pointer).attachment == UnsafeMutableRawPointer(bitPattern: 0xABC))
     held.removeAll { $0 == pointer }
     cancelled += 1
   }
 
   fileprivate func releaseHeld() {
-    for pointer in held { respond(UnaryCall(pointer), Array("released".utf8)) }
+    for pointer in held { respond(ServerCall(pointer), Array("released".utf8)) }
     held = []
   }
 

@@ -1,0 +1,199 @@
+internal import Core
+internal import HTTP2
+internal import Wire
+
+let okHeaders = HTTP2HeaderBlock(permanent: [
+  HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
+])
+let okTrailers = HTTP2HeaderBlock(permanent: [HTTP2Header("grpc-status", "0")])
+
+extension StreamPointer {
+  private var loop: LoopPointer { pointee.connection.pointee.loop }
+
+  // MARK: Buffers
+
+  func takeBuffer(_ byteCount: Int) throws(CallFailure) -> UnsafeMutableRawPointer {
+    let connection = pointee.connection
+    // One answer always has room, however large: nothing could ever be sent otherwise.
+    let held = connection.pointee.chargedBytes
+    if held > 0, held + byteCount > Limits.connectionOutboundBytes {
+      throw CallFailure(
+        .resourceExhausted,
+        "this connection holds \(held) bytes of answers that were not read: read them, then retry")
+    }
+    guard let buffer = loop.takeBuffer(byteCount) else {
+      throw CallFailure(
+        .resourceExhausted, "the server holds as many bytes of answers as it may: retry later")
+    }
+    let capacity = BufferHeader.of(buffer).pointee.capacity
+    pointee.chargedBytes += capacity
+    connection.pointee.chargedBytes += capacity
+    return buffer
+  }
+
+  /// A buffer that was charged to this stream goes back.
+  private func release(_ buffer: UnsafeMutableRawPointer) {
+    let capacity = BufferHeader.of(buffer).pointee.capacity
+    pointee.chargedBytes -= capacity
+    pointee.connection.pointee.chargedBytes -= capacity
+    loop.giveBack(buffer)
+  }
+
+  // MARK: Messages
+
+  func send(_ buffer: UnsafeMutableRawPointer, count: Int) {
+    precondition(pointee.phase == .handling, "a call that has ended sends nothing")
+    pointee.outbound.append(buffer, count: count)
+    pointee.sentMessages += 1
+    pump()
+  }
+
+  func finish() {
+    precondition(pointee.phase == .handling, "a call is answered once")
+    pointee.phase = .answered
+    dropInput()
+    pump()
+  }
+
+  /// Headers before the first message; then HTTP/2 is told that there is more.
+  private func pump() {
+    let session = pointee.connection.pointee.session
+    if !pointee.hasSentHeaders {
+      pointee.hasSentHeaders = true
+      session.submitResponse(pointee.id, okHeaders, endsStream: false)
+    } else if pointee.isDeferred {
+      pointee.isDeferred = false
+      session.resumeBody(pointee.id)
+    }
+    pointee.connection.markDirty()
+  }
+
+  /// HTTP/2 asks for bytes of the body.
+  func read(
+    into buffer: UnsafeMutableRawPointer, capacity: Int, end: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    let count = pointee.outbound.read(into: buffer, capacity: capacity) { release($0) }
+    pointee.sentBytes += count
+    if !pointee.outbound.isEmpty { return count }
+    if pointee.phase == .answered {
+      end.pointee = HTTP2Body.trailersFollow
+      submitTrailers()
+      return count
+    }
+    if pointee.wantsWritable { loop.touch(self) }
+    guard count == 0 else { return count }
+    pointee.isDeferred = true
+    return HTTP2Body.deferred
+  }
+
+  func wantsMore() -> Bool {
+    let isFull =
+      pointee.outbound.unsentBytes >= Limits.streamOutboundBytes
+      || pointee.connection.pointee.chargedBytes >= Limits.connectionOutboundBytes / 2
+    if isFull { pointee.wantsWritable = true }
+    return !isFull
+  }
+
+  /// After a write: the service may produce again.
+  func tellWritable() {
+    guard pointee.phase == .handling, pointee.wantsWritable,
+      pointee.outbound.unsentBytes <= Limits.streamOutboundBytes / 2
+    else { return }
+    pointee.wantsWritable = false
+    loop.pointee.methods[pointee.headers.method].pointee.writable(
+      loop.pointee.serviceContext, self)
+  }
+
+  // MARK: Status
+
+  func fail(_ code: StatusCode, _ message: String) {
+    fail(CallFailure(code, message))
+  }
+
+  /// Trailers-Only when nothing was sent: the client may then still retry. Else trailers after what
+  /// was.
+  func fail(_ failure: CallFailure, alsoSending more: [HTTP2Header] = []) {
+    precondition(pointee.phase != .answered, "a call is answered once")
+    pointee.phase = .answered
+    pointee.status = failure.code
+    dropInput()
+    if pointee.hasSentHeaders {
+      let kept = UnsafeMutablePointer<CallFailure>.allocate(capacity: 1)
+      kept.initialize(to: failure)
+      pointee.failure = kept
+      pump()
+      return
+    }
+    pointee.hasSentHeaders = true
+    let (session, id) = (pointee.connection.pointee.session, pointee.id)
+    failure.withTrailers { trailers in
+      session.submitResponse(
+        id,
+        [HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc")]
+          + trailers + more, endsStream: true)
+    }
+    pointee.connection.markDirty()
+  }
+
+  private func submitTrailers() {
+    let (session, id) = (pointee.connection.pointee.session, pointee.id)
+    guard let failure = pointee.failure else { return session.submitTrailers(id, okTrailers) }
+    failure.pointee.withTrailers { session.submitTrailers(id, $0) }
+  }
+
+  /// For requests that are not gRPC at all: a plain HTTP status.
+  func answerOutsideGRPC(_ block: HTTP2HeaderBlock) {
+    pointee.phase = .answered
+    pointee.status = .unknown
+    pointee.hasSentHeaders = true
+    pointee.connection.pointee.session.submitResponse(pointee.id, block, endsStream: true)
+  }
+
+  /// Everything of the answer that has not gone goes back.
+  func dropOutput() {
+    pointee.outbound.removeAll { loop.giveBack($0) }
+    pointee.connection.pointee.chargedBytes -= pointee.chargedBytes
+    pointee.chargedBytes = 0
+    pointee.failure?.deinitialize(count: 1)
+    pointee.failure?.deallocate()
+    pointee.failure = nil
+  }
+}
+
+extension CallFailure {
+  /// The trailers that say it.
+  fileprivate func withTrailers(_ body: ([HTTP2Header]) -> Void) {
+    let message = GRPCMessage.percentEncode(message)
+    let pushback = retryPushbackMilliseconds.map { Array("\($0)".utf8) } ?? []
+    let details = StatusDetails.header(self) ?? []
+    withBytes(message, pushback, details) { message, pushback, details in
+      var trailers = [
+        HTTP2Header(ByteSlice("grpc-status"), ByteSlice(GRPCStatus.text(code))),
+        HTTP2Header(ByteSlice("grpc-message"), message, isVolatile: true),
+      ]
+      if !pushback.isEmpty {
+        trailers.append(
+          HTTP2Header(ByteSlice("grpc-retry-pushback-ms"), pushback, isVolatile: true))
+      }
+      if !details.isEmpty {
+        trailers.append(
+          HTTP2Header(ByteSlice("grpc-status-details-bin"), details, isVolatile: true))
+      }
+      body(trailers)
+    }
+  }
+}
+
+/// Three arrays as bytes that `body` may read.
+private func withBytes(
+  _ first: [UInt8], _ second: [UInt8], _ third: [UInt8],
+  _ body: (ByteSlice, ByteSlice, ByteSlice) -> Void
+) {
+  first.withUnsafeBytes { first in
+    second.withUnsafeBytes { second in
+      third.withUnsafeBytes { third in
+        body(ByteSlice(first), ByteSlice(second), ByteSlice(third))
+      }
+    }
+  }
+}
