@@ -51,6 +51,9 @@ package enum Limits {
   /// Headers of one request: pseudo headers, a dozen of gRPC's own, and metadata.
   package static let headerCount = 100
 
+  /// Messages that are not worth compressing, bytes: less than one packet saves nothing.
+  package static let gzipFloorBytes = 1_024
+
   // MARK: Sockets and loops
 
   /// One read, bytes; one buffer per loop. More in flight costs more per call (caches).
@@ -62,6 +65,9 @@ package enum Limits {
   /// Bytes of answers of one stream that have not gone, from which a producer waits: some parts of
   /// the longest batch.
   package static let streamOutboundBytes = 256 << 10
+  /// Items of one `ScoreMany` call that are worked on at a time: as many as keep the shards of a
+  /// large machine busy; further ones wait in the client's window.
+  package static let streamItems = 64
   /// Bytes of answers that one connection may hold, under way or queued: a hundred streams with the
   /// longest batch each and its raw sums.
   package static let connectionOutboundBytes = 16 << 20
@@ -91,6 +97,9 @@ package enum Limits {
 
   /// Work in place on a loop, nanoseconds: what a loop may be away from its sockets.
   package static let inPlaceNanoseconds: UInt64 = 200_000
+  /// Work in place within one turn of a loop, nanoseconds: what is over it goes to the shards, so
+  /// that a turn of many calls is no longer away than a long one.
+  package static let inPlaceTurnNanoseconds: UInt64 = 2_000_000
   /// Estimated work between two looks at the clock, nanoseconds.
   package static let blockNanoseconds: UInt64 = 150_000
   /// Estimated work from which a batch is cut into one slice per shard, nanoseconds: below it,

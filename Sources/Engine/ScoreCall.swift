@@ -27,7 +27,8 @@ package struct ScoreCall {
   var slices: UnsafeMutablePointer<ScoreSlice>?
   /// Slices that the call was cut into, set by `Engine.schedule`.
   package internal(set) var sliceCount = 0
-  var executesInPlace = false
+  /// Its one slice runs on the thread that calls `run`; set by `Engine.schedule`.
+  package internal(set) var executesInPlace = false
   var isCutByItem = false
   /// `Levels`: what every slice aims at.
   var targetLevel = 0

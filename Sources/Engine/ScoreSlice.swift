@@ -53,7 +53,8 @@ func runSlice(_ job: UnsafeMutableRawPointer, _ shard: Int) {
       waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: call.pointee.isBatch,
       now: now)
     slice.end(
-      isShed ? SliceResult(level: Levels.prior, reason: .overload) : slice.score(plan, engine.clock),
+      isShed
+        ? SliceResult(level: Levels.prior, reason: .overload) : slice.score(plan, engine.clock),
       plan, engine.clock)
   }
 }

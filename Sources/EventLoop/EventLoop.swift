@@ -49,6 +49,8 @@ package final class EventLoop: @unchecked Sendable {
   private let mailbox = Mailbox()
   private let isStopping = Atomic<Bool>(false)
   private var timers = TimerHeap()
+  /// Turns so far: rises with each.
+  package private(set) var turn: UInt64 = 0
   private var hooks: LoopHooks?
   /// The wake-up's own target; heap memory, because its address is a token.
   private let wakeTarget: UnsafeMutablePointer<WakeTarget>
@@ -121,6 +123,7 @@ package final class EventLoop: @unchecked Sendable {
   /// Runs until `stop`, on the calling thread.
   package func run() throws(SystemError) {
     while !isStopping.load(ordering: .acquiring) {
+      turn += 1
       let count = try epoll.wait(timeoutMilliseconds: waitMilliseconds())
       for index in 0..<count {
         let (token, readiness) = epoll.event(index)

@@ -86,7 +86,8 @@ struct ForestBuilder: ~Copyable {
       counted += Int(tree.leafCount[leaf])
       weighted += value * Double(tree.leafCount[leaf])
     }
-    treeMeans.append(counted > 0 ? weighted / Double(counted) : plain / Double(tree.leafValue.count))
+    treeMeans.append(
+      counted > 0 ? weighted / Double(counted) : plain / Double(tree.leafValue.count))
     meanRaw += treeMeans[treeMeans.count - 1]
     guard meanRaw.isFinite else {
       throw ModelError(location: "tree \(number)", reason: "the mean of the leaves is not finite")

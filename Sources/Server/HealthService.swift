@@ -25,7 +25,7 @@ func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
     } catch {
       return call.fail(error)
     }
-    guard ["", WireNames.scoreService, WireNames.healthService].contains(service) else {
+    guard LoopServices.healthServices.contains(service) else {
       return call.fail(.notFound, "this server has no service \(service)")
     }
     call.respond(HealthCheck.response(isServing: services.health.isServing))

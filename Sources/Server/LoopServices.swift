@@ -18,6 +18,10 @@ final class LoopServices {
   let logger: Logger
   var random: SplitMix64
   var pool = ScorePool()
+  /// Calls of `Watch`; whether their service is one of ours.
+  var watchers: [UnsafeMutableRawPointer: Bool] = [:]
+  private var turn: UInt64 = 0
+  private var turnBegunNanoseconds: UInt64 = 0
 
   init(
     engine: Engine, eventLoop: EventLoop, health: ServingState, logger: Logger, seed: UInt64
@@ -49,29 +53,79 @@ final class LoopServices {
     return Unmanaged<LoopServices>.fromOpaque(context)
   }
 
-  /// All methods that this server knows; those that wait for their time say so.
+  /// All methods that this server knows.
   func table() -> ServiceTable {
-    ServiceTable(
+    var scoreMany = ServiceMethod(
+      path: WireNames.scoreManyPath, handle: handleScoreMany, cancelled: cancelScoreMany)
+    scoreMany.kind = .manyMessages
+    scoreMany.hasDefaultDeadline = false
+    scoreMany.started = startScoreMany
+    scoreMany.halfClosed = halfCloseScoreMany
+    scoreMany.writable = resumeScoreMany
+    var watch = ServiceMethod(
+      path: WireNames.healthWatchPath, handle: handleWatch, cancelled: cancelWatch)
+    watch.hasDefaultDeadline = false
+    return ServiceTable(
       methods: [
         ServiceMethod(path: WireNames.scorePath, handle: handleScore, cancelled: cancelScore),
         ServiceMethod(
           path: WireNames.healthCheckPath, handle: handleHealthCheck, cancelled: ignoreCancelled),
-        ServiceMethod.unserved(path: WireNames.streamScoresPath, because: LoopServices.unaryOnly),
-        ServiceMethod.unserved(path: WireNames.scoreManyPath, because: LoopServices.unaryOnly),
-        ServiceMethod.unserved(path: WireNames.healthWatchPath, because: LoopServices.unaryOnly),
+        ServiceMethod(
+          path: WireNames.streamScoresPath, handle: handleStreamScores, cancelled: cancelScore),
+        scoreMany, watch,
       ],
       context: Unmanaged.passUnretained(self).toOpaque(),
       callEnded: logger.logLevel <= .debug ? logCall : nil)
   }
-
-  private static let unaryOnly =
-    "this server answers unary calls only: use Score, or Check for health"
 
   /// In the order of `table`.
   static let methodNames = [
     WireNames.scorePath, WireNames.healthCheckPath, WireNames.streamScoresPath,
     WireNames.scoreManyPath, WireNames.healthWatchPath,
   ]
+
+  /// What health is told of: "" is the whole server.
+  static let healthServices: Set = ["", WireNames.scoreService, WireNames.healthService]
+
+  // MARK: Admission
+
+  /// Refuses a batch before it is decoded when no queue has room for as many candidates as its
+  /// message may hold.
+  func admit(messageBytes: Int, isBatch: Bool) -> CallFailure? {
+    guard engine.isFull(candidates: messageBytes / 8, isBatch: isBatch) else { return nil }
+    return CallFailure(
+      .resourceExhausted, "the scoring queues are full: retry later",
+      retryPushbackMilliseconds: pushbackMilliseconds())
+  }
+
+  /// When to come back: between one and two times what a full queue takes to empty, so that those
+  /// who were refused together do not come back together.
+  func pushbackMilliseconds() -> Int32 {
+    let base = UInt64(Limits.shardQueueNanoseconds / 1_000_000)
+    return Int32(base + random.next() % base)
+  }
+
+  /// What a call that begins now may take in place.
+  func inPlaceNanosecondsLeft() -> UInt64 {
+    let now = engine.clock.monotonicNanoseconds()
+    if turn != eventLoop.turn {
+      turn = eventLoop.turn
+      turnBegunNanoseconds = now
+    }
+    let spent = now - min(now, turnBegunNanoseconds)
+    return spent < Limits.inPlaceTurnNanoseconds ? Limits.inPlaceNanoseconds : 0
+  }
+
+  /// Notes what a batch came to, for its call's record.
+  func note(
+    _ outcome: ScoreOutcome, of candidates: Int, _ call: ServerCall, since encodingBegan: UInt64
+  ) {
+    var timing = call.timing
+    timing.queueNanoseconds = max(timing.queueNanoseconds, outcome.queueNanoseconds)
+    timing.scoreNanoseconds += outcome.scoreNanoseconds
+    timing.encodeNanoseconds += engine.clock.monotonicNanoseconds() - encodingBegan
+    call.timing = timing
+  }
 }
 
 /// Calls that are answered before `handle` returns have nothing to cancel.
@@ -90,5 +144,10 @@ private func logCall(_ context: UnsafeMutableRawPointer?, _ record: UnsafeRawPoi
       "method": "\(method)", "status": "\(record.status.name)",
       "received_bytes": "\(record.receivedBytes)", "sent_bytes": "\(record.sentBytes)",
       "duration_us": "\(record.durationNanoseconds / 1_000)",
+      "queue_us": "\(record.timing.queueNanoseconds / 1_000)",
+      "score_us": "\(record.timing.scoreNanoseconds / 1_000)",
+      "encode_us": "\(record.timing.encodeNanoseconds / 1_000)",
+      "cancelled": "\(record.cancellation.map { "\($0)" } ?? "no")",
+      "traceparent": "\(record.traceParent.text)",
     ])
 }

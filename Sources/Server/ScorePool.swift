@@ -4,30 +4,55 @@ internal import EventLoop
 internal import Transport
 internal import Wire
 
-/// A `Score` call from decoding to its answer: one address for the engine, for the loop's mailbox
-/// and for the stream.
+/// One batch from decoding to its answer: a `Score`, a `StreamScores`, or an item of a `ScoreMany`.
+/// One address for the engine, for the loop's mailbox and for the stream.
 struct ScoreWork {
   /// First, because the shard that finishes last posts this address to the loop.
   var task: LoopTask
   let call: UnsafeMutablePointer<ScoreCall>
+  var kind = Kind.unary
   /// Echoed; lies in the arena.
   var requestID = ByteSlice.empty
-  /// The transport's call; nil once the client has gone.
+  /// The transport's call; nil once nobody waits for the answer.
   var stream: UnsafeMutableRawPointer?
   var arena: UnsafeMutablePointer<Arena>
   let services: Unmanaged<LoopServices>
+  /// In the pool, when free; else of its `ScoreMany` call, if it is an item.
   var next: UnsafeMutablePointer<ScoreWork>?
+  var previous: UnsafeMutablePointer<ScoreWork>?
+  /// Of a `Score` and of an item.
   var answer: ScoreAnswer?
+  /// Of a `StreamScores`, by slice; in the arena.
+  var parts: UnsafeMutablePointer<ScorePart>?
+  /// Unretained: the engine holds its blueprints, and the loop its templates.
+  var provenance: UnsafePointer<ProvenanceTemplate>?
+  /// When the loop began with it; nanoseconds.
+  var begunNanoseconds: UInt64 = 0
+
+  enum Kind {
+    case unary
+    case streamed
+    /// Of a `ScoreMany` call, whose state outlives its items.
+    case item(sequence: UInt64, of: UnsafeMutablePointer<ScoreManyState>)
+  }
 }
 
-/// The answer under construction: a buffer of the loop's pool, and what is laid out in it.
+/// An answer under construction: a buffer of the loop's pool, and what is laid out in it.
 struct ScoreAnswer {
   let buffer: UnsafeMutableRawPointer
   let buffers: LoopBuffers
   let layout: ScoreResponseLayout
   let candidates: Int
-  /// Unretained: the engine holds its blueprints, and the loop its templates.
-  let provenance: UnsafePointer<ProvenanceTemplate>
+}
+
+/// A part of a streamed answer, and its message to the loop.
+struct ScorePart {
+  /// First: the shard posts this address.
+  var task: LoopTask
+  let work: UnsafeMutablePointer<ScoreWork>
+  let index: Int
+  /// Nil once it was sent or given back.
+  var answer: ScoreAnswer?
 }
 
 /// The calls of one loop, reused with their arenas. What is kept is bounded by the most calls that
@@ -40,6 +65,7 @@ struct ScorePool {
     inFlight += 1
     if let work = free {
       free = work.pointee.next
+      work.pointee.next = nil
       return work
     }
     let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
@@ -57,8 +83,12 @@ struct ScorePool {
 
   mutating func giveBack(_ work: UnsafeMutablePointer<ScoreWork>) {
     work.pointee.arena.pointee.reset()
+    work.pointee.call.pointee.sliceCompleted = nil
+    work.pointee.kind = .unary
     work.pointee.stream = nil
     work.pointee.answer = nil
+    work.pointee.parts = nil
+    work.pointee.previous = nil
     work.pointee.next = free
     free = work
     inFlight -= 1

@@ -57,6 +57,7 @@ package final class ScoringServer {
   /// returns when all is closed. `stopShards` returns when no shard runs any more.
   package func stop(stopShards: () -> Void) {
     health.stopServing()
+    for loop in services { loop.postEndOfWatches() }
     transport.stop(loopsEnded: stopShards)
   }
 }

@@ -64,8 +64,9 @@ struct LoopState {
   let serviceContext: UnsafeMutableRawPointer?
   let callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
 
-  /// Made when the first compressed message comes.
+  /// Made when the first compressed message comes, or goes.
   var inflater: GzipInflater?
+  var madeDeflater: GzipDeflater?
   /// The message that is being handled, inflated.
   var inflated: UnsafeMutableRawBufferPointer?
   var inflatedCount = 0
@@ -164,6 +165,13 @@ extension UnsafeMutablePointer where Pointee == LoopState {
   func giveBack(_ buffer: UnsafeMutableRawPointer) {
     pointee.budget.giveBack(BufferHeader.of(buffer).pointee.capacity)
     pointee.buffers.giveBack(buffer)
+  }
+
+  var deflater: GzipDeflater {
+    if let deflater = pointee.madeDeflater { return deflater }
+    let deflater = GzipDeflater()
+    pointee.madeDeflater = deflater
+    return deflater
   }
 
   /// Inflates the complete message of a stream, for as long as it is handled.

@@ -34,6 +34,11 @@ package struct ServerCall {
     nonmutating set { stream.pointee.timing = newValue }
   }
 
+  /// When the read began that brought what is being handled; monotonic, nanoseconds.
+  package var nowNanoseconds: UInt64 {
+    stream.pointee.connection.pointee.loop.pointee.nowNanoseconds
+  }
+
   /// The loop that everything of this call happens on.
   package var eventLoop: EventLoop { stream.pointee.connection.pointee.loop.pointee.eventLoop }
 
@@ -47,6 +52,11 @@ package struct ServerCall {
   /// not read gets no new ones.
   package func takeBuffer(_ byteCount: Int) throws(CallFailure) -> UnsafeMutableRawPointer {
     try stream.takeBuffer(byteCount)
+  }
+
+  /// Takes a buffer back that was not sent, while the call is open.
+  package func giveBack(_ buffer: UnsafeMutableRawPointer) {
+    stream.release(buffer)
   }
 
   /// Queues the first `count` bytes of a buffer from `takeBuffer`: a whole gRPC message with its

@@ -17,6 +17,8 @@ package struct ServiceMethod {
   /// As in `:path`: `/package.Service/Method`.
   package var path: StaticString
   package var kind = Kind.oneMessage
+  /// Whether a call that names no deadline gets the server's default.
+  package var hasDefaultDeadline = true
   /// Headers are there (many messages only).
   package var started: @convention(c) (_ service: Service, _ call: Call) -> Void = { _, _ in }
   /// A message is there; it lives until this returns. The call is answered with `send` and

@@ -5,6 +5,11 @@ internal import Wire
 let okHeaders = HTTP2HeaderBlock(permanent: [
   HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
 ])
+let okGzipHeaders = HTTP2HeaderBlock(permanent: [
+  HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc"),
+  HTTP2Header("grpc-encoding", "gzip"),
+  HTTP2Header(ByteSlice("grpc-accept-encoding"), ByteSlice(MessageEncoding.acceptedByUs)),
+])
 let okTrailers = HTTP2HeaderBlock(permanent: [HTTP2Header("grpc-status", "0")])
 
 extension StreamPointer {
@@ -32,7 +37,7 @@ extension StreamPointer {
   }
 
   /// A buffer that was charged to this stream goes back.
-  private func release(_ buffer: UnsafeMutableRawPointer) {
+  func release(_ buffer: UnsafeMutableRawPointer) {
     let capacity = BufferHeader.of(buffer).pointee.capacity
     pointee.chargedBytes -= capacity
     pointee.connection.pointee.chargedBytes -= capacity
@@ -43,9 +48,38 @@ extension StreamPointer {
 
   func send(_ buffer: UnsafeMutableRawPointer, count: Int) {
     precondition(pointee.phase == .handling, "a call that has ended sends nothing")
-    pointee.outbound.append(buffer, count: count)
+    if answersGzip, let (compressed, compressedCount) = deflate(buffer, count) {
+      release(buffer)
+      pointee.outbound.append(compressed, count: compressedCount)
+    } else {
+      pointee.outbound.append(buffer, count: count)
+    }
     pointee.sentMessages += 1
     pump()
+  }
+
+  /// A client that compresses, and takes it, is answered in kind; nobody else pays for it.
+  private var answersGzip: Bool {
+    pointee.headers.encoding == .gzip && pointee.headers.acceptsGzip
+  }
+
+  /// A message compressed, prefix included; nil when it would not shrink, or there is no room: then
+  /// it goes out as it is, which every call allows.
+  private func deflate(_ buffer: UnsafeMutableRawPointer, _ count: Int)
+    -> (UnsafeMutableRawPointer, Int)?
+  {
+    let prefix = MessageAssembler.prefixBytes
+    guard count - prefix > Limits.gzipFloorBytes, let target = try? takeBuffer(count) else {
+      return nil
+    }
+    let message = ByteSlice(buffer + prefix, count: count - prefix)
+    let room = UnsafeMutableRawBufferPointer(start: target + prefix, count: count - prefix)
+    guard let compressed = loop.deflater.deflate(message, into: room) else {
+      release(target)
+      return nil
+    }
+    MessagePrefix.write(to: target, length: compressed, isCompressed: true)
+    return (target, prefix + compressed)
   }
 
   func finish() {
@@ -60,7 +94,8 @@ extension StreamPointer {
     let session = pointee.connection.pointee.session
     if !pointee.hasSentHeaders {
       pointee.hasSentHeaders = true
-      session.submitResponse(pointee.id, okHeaders, endsStream: false)
+      session.submitResponse(
+        pointee.id, answersGzip ? okGzipHeaders : okHeaders, endsStream: false)
     } else if pointee.isDeferred {
       pointee.isDeferred = false
       session.resumeBody(pointee.id)

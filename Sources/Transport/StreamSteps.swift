@@ -18,11 +18,11 @@ extension StreamPointer {
 
   // MARK: Headers
 
-  /// The deadline of the call: its own timeout, else the server's default for calls of one
-  /// message, from now on.
+  /// The deadline of the call: its own timeout, else the server's default where the method has
+  /// one, from now on.
   private func setDeadline() {
     let asked = pointee.headers.timeoutNanoseconds
-    let isLong = pointee.headers.method >= 0 && method.pointee.kind == .manyMessages
+    let isLong = pointee.headers.method >= 0 && !method.pointee.hasDefaultDeadline
     let timeout = asked == .max && !isLong ? Limits.defaultTimeoutNanoseconds : asked
     let (deadline, overflow) = pointee.startedNanoseconds.addingReportingOverflow(timeout)
     pointee.deadlineNanoseconds = overflow ? .max : deadline

@@ -31,4 +31,7 @@ package enum HealthCheck {
   package static func response(isServing: Bool) -> [UInt8] {
     [0x08, isServing ? 1 : 2]
   }
+
+  /// SERVICE_UNKNOWN, as `Watch` alone says it.
+  package static let responseForUnknownService: [UInt8] = [0x08, 3]
 }
