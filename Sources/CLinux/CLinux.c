@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 int crescendo_pin_current_thread(int core) {
@@ -49,4 +50,17 @@ void crescendo_futex_wake(const uint32_t *word, int waiters) {
 
 int crescendo_accept(int listener) {
   return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int crescendo_timer_create(void) {
+  return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+}
+
+int crescendo_timer_arm(int timer, uint64_t monotonic_nanoseconds) {
+  struct itimerspec at = {0};
+  // 0 would disarm it; an instant that is long past is readable at once, which is what 1 is.
+  uint64_t when = monotonic_nanoseconds > 0 ? monotonic_nanoseconds : 1;
+  at.it_value.tv_sec = (time_t)(when / 1000000000u);
+  at.it_value.tv_nsec = (long)(when % 1000000000u);
+  return timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
 }

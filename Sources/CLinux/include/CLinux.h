@@ -28,6 +28,12 @@ void crescendo_futex_wake(const uint32_t *word, int waiters);
 // accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC: a descriptor, or -1 with errno.
 int crescendo_accept(int listener);
 
+// A timerfd of CLOCK_MONOTONIC, non-blocking and close-on-exec, or -1 with errno.
+int crescendo_timer_create(void);
+
+// Makes the timer readable at an instant of CLOCK_MONOTONIC: 0, or -1 with errno.
+int crescendo_timer_arm(int timer, uint64_t monotonic_nanoseconds);
+
 // The CPU's own pause between two looks at a word of memory.
 static inline void crescendo_cpu_relax(void) {
 #if defined(__x86_64__)
