@@ -1,8 +1,8 @@
 /// `grpc-timeout`: at most eight digits and a unit.
-enum CallTimeout {
+package enum CallTimeout {
   /// The value in the finest unit in which it fits, rounded up, so that the server never gives up
   /// before the client does.
-  static func headerValue(nanoseconds: UInt64) -> String {
+  package static func headerValue(nanoseconds: UInt64) -> String {
     let units: [(name: String, nanoseconds: UInt64)] = [
       ("n", 1), ("u", 1_000), ("m", 1_000_000), ("S", 1_000_000_000),
     ]

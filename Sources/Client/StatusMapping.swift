@@ -1,11 +1,11 @@
-internal import Core
+package import Core
 internal import HTTP2
 
 /// What stands for a gRPC status that never came: the tables of `http-grpc-status-mapping.md` and
 /// of `PROTOCOL-HTTP2.md`, "Errors".
-enum StatusMapping {
+package enum StatusMapping {
   /// Only for answers without `grpc-status`.
-  static func code(httpStatus: Int) -> StatusCode {
+  package static func code(httpStatus: Int) -> StatusCode {
     switch httpStatus {
     case 400, 431: .internalError
     case 401: .unauthenticated
@@ -16,7 +16,7 @@ enum StatusMapping {
     }
   }
 
-  static func code(resetCode: UInt32) -> StatusCode {
+  package static func code(resetCode: UInt32) -> StatusCode {
     switch resetCode {
     case HTTP2ErrorCode.refusedStream: .unavailable
     case HTTP2ErrorCode.cancel: .cancelled
@@ -27,7 +27,7 @@ enum StatusMapping {
   }
 
   /// The RFC's name of an HTTP/2 error code (RFC 9113 §7).
-  static func name(resetCode: UInt32) -> String {
+  package static func name(resetCode: UInt32) -> String {
     let names = [
       "NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT",
       "STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR",

@@ -195,6 +195,24 @@ package struct HTTP2Session: @unchecked Sendable {
     return id
   }
 
+  /// As above, with headers that are neither copied nor converted: for a client that says the same
+  /// thing very often.
+  package func submitRequest(
+    _ block: HTTP2HeaderBlock, stream: HTTP2Handlers.Stream
+  ) throws(ConnectionError) -> Int32 {
+    var provider = nghttp2_data_provider()
+    provider.read_callback = readBodyCallback
+    let id = nghttp2_submit_request(native, nil, block.pairs, block.count, &provider, stream)
+    try check(id)
+    return id
+  }
+
+  /// SETTINGS_MAX_CONCURRENT_STREAMS of the peer; 100 until it has told.
+  package var remoteConcurrentStreams: Int {
+    Int(
+      nghttp2_session_get_remote_settings(native, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+  }
+
   /// `readBody` had answered `deferred`, and has something now.
   package func resumeBody(_ stream: Int32) {
     // INVALID_ARGUMENT: the stream is gone or was not deferred; there is nothing to resume.
