@@ -24,6 +24,7 @@ func tests(
 
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -35,6 +36,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     // Floor 0: C libraries behind their fences, and values without behaviour.
@@ -74,12 +76,15 @@ let package = Package(
       ]),
     swift("Client", ["HTTP2", "Wire", "Syscalls", "Core"]),
 
-    // Floor 5: the executables.
+    // Floor 5
+    swift("Load", ["Client", "HTTP2", "Wire", "Syscalls", "Core", histogram]),
+
+    // Floor 6: the executables.
     .executableTarget(
       name: "crescendo",
       dependencies: [
-        "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals", "Models",
-        "Crypto", "Wire", "Syscalls", "Core", argumentParser, logging,
+        "Load", "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals",
+        "Models", "Crypto", "Wire", "Syscalls", "Core", argumentParser, logging,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -109,7 +114,8 @@ let package = Package(
         "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals", "Wire",
         "Syscalls", "Core", logging,
       ]),
-    tests("CLITests", ["crescendo", "Client", "Wire", "Syscalls", "Core", argumentParser]),
+    tests("LoadTests", ["Load", "Client", "HTTP2", "Wire", "Syscalls", "Core"]),
+    tests("CLITests", ["crescendo", "Load", "Client", "Wire", "Syscalls", "Core", argumentParser]),
     tests("TidyTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -10,6 +10,7 @@ enum ImportRules {
     ["EventLoop", "Executors", "Engine"],
     ["Transport"],
     ["Server", "Client"],
+    ["Load"],
     ["crescendo", "crescendo-bench"],
   ]
 
@@ -29,7 +30,7 @@ enum ImportRules {
     "Synchronization": nil,
     "Glibc": [
       "Core", "Syscalls", "Crypto", "HTTP2", "Wire", "EventLoop", "Executors", "Transport",
-      "Server", "Client", "crescendo", "crescendo-bench",
+      "Server", "Client", "Load", "crescendo", "crescendo-bench",
     ],
     "Foundation": ["Signals", "Server", "Client", "crescendo", "crescendo-bench"],
     "FoundationEssentials": ["Signals", "Server", "Client", "crescendo", "crescendo-bench"],
