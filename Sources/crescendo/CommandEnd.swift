@@ -12,6 +12,8 @@ enum ExitStatus: Int32 {
   case usage = 2
   case unreachable = 3
   case callFailed = 4
+  /// The load generator did not keep its schedule: what it measured says nothing of the server.
+  case fellBehind = 5
 }
 
 /// A command that cannot go on: its exit code, and one line that says what to do.

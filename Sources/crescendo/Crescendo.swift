@@ -8,7 +8,7 @@ struct Crescendo: ParsableCommand {
     abstract: "Promotion scores for personalization: serve them, ask for them, look after them.",
     discussion: """
       Exit codes: 0 ok; 1 the answer is no; 2 usage; 3 the server cannot be reached; \
-      4 the call failed, with its status on standard error.
+      4 the call failed, with its status on standard error; 5 the load generator fell behind.
       """,
     version: Version.text,
     subcommands: subcommands)
@@ -17,6 +17,7 @@ struct Crescendo: ParsableCommand {
   private static let subcommands: [any ParsableCommand.Type] = [
     ServeCommand.self,
     ScoreCommand.self,
+    LoadCommand.self,
     HealthCommand.self,
     SnapshotCommand.self,
     VersionCommand.self,
