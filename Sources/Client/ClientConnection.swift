@@ -156,7 +156,7 @@ package final class ClientConnection {
 
   /// What a peer speaks whose first bytes are these, where that is a likely mistake: nghttp2 would
   /// wait for the rest of a frame. As HTTP/2 each would be a frame over the agreed length.
-  private static func otherProtocol(_ bytes: UnsafeRawBufferPointer) -> String? {
+  package static func otherProtocol(_ bytes: UnsafeRawBufferPointer) -> String? {
     if bytes.starts(with: "HTTP/1".utf8) { return "HTTP/1" }
     // An alert of any TLS version: it did not like our plaintext.
     return bytes.starts(with: [0x15, 0x03]) ? "TLS" : nil

@@ -12,7 +12,10 @@ final class LinkPool {
   private let memory = HTTP2Memory()
   /// Nil: lost, and to be made again.
   private(set) var links: [LoadLink?] = []
+  /// They take no new calls, and their last ones are still under way.
+  private var draining: [LoadLink] = []
   private var nextIndex = 0
+  private var lastAttemptHasFailed = false
   /// When a lost connection is made again; in the distant future while none is lost.
   private(set) var nextReconnectNanoseconds = distantFutureNanoseconds
   private var earliestReconnectNanoseconds: UInt64 = 0
@@ -38,11 +41,6 @@ final class LinkPool {
     }
   }
 
-  deinit {
-    // Sessions give their memory back to `memory`, which has to be there then.
-    links = []
-  }
-
   private func connect(timeoutMilliseconds: Int32) throws(SystemError) -> LoadLink {
     try LoadLink(
       to: address, timeoutMilliseconds: timeoutMilliseconds, headers: headers,
@@ -59,20 +57,46 @@ final class LinkPool {
     return nil
   }
 
-  /// Whether one of them takes calls, now or when it has room.
-  var isAnyOpen: Bool { links.contains { $0?.connection.isOpen == true } }
+  /// No connection takes calls, and the last attempt to make one has failed: what a gRPC client
+  /// calls a transient failure, in which calls fail at once.
+  var isDown: Bool {
+    lastAttemptHasFailed && !links.contains { $0?.connection.isOpen == true }
+  }
 
   func owner(of call: LoadConnection.Call) -> LoadLink {
-    guard let link = links.first(where: { $0?.connection.owns(call) == true }) ?? nil else {
+    let isOwner: (LoadLink?) -> Bool = { $0?.connection.owns(call) == true }
+    guard let link = links.first(where: isOwner) ?? draining.first(where: isOwner) else {
       preconditionFailure("a call of no connection")
     }
     return link
   }
 
-  /// Link `index` is over.
-  func lose(_ index: Int, nowNanoseconds: UInt64) {
-    lastEnd = links[index]?.connection.refusal ?? lastEnd
+  /// Writes what there is to write, and puts those aside that take no more calls; `ended` is told
+  /// of each that was written to, for that may end calls. False when there was nothing to do.
+  func flush(clock: Clock, ended: (LoadLink) -> Void) -> Bool {
+    var hasWorked = false
+    for index in links.indices {
+      guard let link = links[index], link.isDirty else { continue }
+      hasWorked = true
+      link.flush(poller, clock: clock)
+      ended(link)
+      if !link.connection.isOpen { replace(index, nowNanoseconds: clock.monotonicNanoseconds()) }
+    }
+    guard !draining.isEmpty else { return hasWorked }
+    for link in draining where link.isDirty {
+      hasWorked = true
+      link.flush(poller, clock: clock)
+      ended(link)
+    }
+    draining.removeAll { $0.connection.isOver }
+    return hasWorked
+  }
+
+  private func replace(_ index: Int, nowNanoseconds: UInt64) {
+    guard let link = links[index] else { return }
+    lastEnd = link.connection.refusal ?? lastEnd
     links[index] = nil
+    if !link.connection.isOver { draining.append(link) }
     nextReconnectNanoseconds = min(
       nextReconnectNanoseconds, max(nowNanoseconds, earliestReconnectNanoseconds))
   }
@@ -85,10 +109,12 @@ final class LinkPool {
     earliestReconnectNanoseconds = nowNanoseconds + LinkPool.reconnectGapNanoseconds
     do throws(SystemError) {
       links[index] = try connect(timeoutMilliseconds: LinkPool.reconnectMilliseconds)
+      lastAttemptHasFailed = false
       if links.contains(where: { $0 == nil }) {
         nextReconnectNanoseconds = earliestReconnectNanoseconds
       }
     } catch {
+      lastAttemptHasFailed = true
       lastEnd = "cannot connect: \(error.reason)"
       nextReconnectNanoseconds = nowNanoseconds + LinkPool.reconnectPauseNanoseconds
     }

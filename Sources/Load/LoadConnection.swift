@@ -6,7 +6,7 @@ internal import Wire
 /// One HTTP/2 connection of the generator, without I/O and without a clock: bytes and times in,
 /// bytes and records out. Its calls lie in slots that are made once.
 ///
-/// `Client.ClientConnection` is the client for everybody else: it keeps whole messages, metadata
+/// `ClientConnection` is the client for everybody else: it keeps whole messages, metadata
 /// and a timer for each call, which costs several times what a call costs here.
 final class LoadConnection {
   typealias Call = UnsafeMutablePointer<LoadCall>
@@ -21,6 +21,8 @@ final class LoadConnection {
 
   /// Nil once the connection is over.
   private var session: HTTP2Session?
+  /// What the session's memory comes from: held until the session has given it back.
+  private let memory: HTTP2Memory
   private let headers: LoadHeaders
   private let slots: UnsafeMutablePointer<LoadCall>
   private let slotCount: Int
@@ -32,6 +34,7 @@ final class LoadConnection {
   /// Why no new call can be started.
   private(set) var refusal: String?
   private var nowNanoseconds: UInt64 = 0
+  private var hasReceived = false
   private var text: String?
   /// Texts of failures that are still kept: the first ones tell what is wrong.
   private var textsLeft = 100
@@ -39,6 +42,7 @@ final class LoadConnection {
   init(headers: LoadHeaders, slotCount: Int, memory: HTTP2Memory)
     throws(HTTP2Session.ConnectionError)
   {
+    self.memory = memory
     self.headers = headers
     self.slotCount = slotCount
     slots = .allocate(capacity: slotCount)
@@ -94,6 +98,7 @@ final class LoadConnection {
     var record = call.pointee.record(endedNanoseconds: nowNanoseconds)
     record.status = .deadlineExceeded
     record.isGivenUp = true
+    text = nil
     session?.resetStream(call.pointee.stream, HTTP2ErrorCode.cancel)
     conclude(call, record)
   }
@@ -102,6 +107,11 @@ final class LoadConnection {
   func receive(_ bytes: UnsafeRawBufferPointer, nowNanoseconds: UInt64) {
     self.nowNanoseconds = nowNanoseconds
     guard let session, let base = bytes.baseAddress, !bytes.isEmpty else { return }
+    if !hasReceived, let other = ClientConnection.otherProtocol(bytes) {
+      return end(
+        "the peer speaks \(other), not plaintext HTTP/2", nowNanoseconds: nowNanoseconds)
+    }
+    hasReceived = true
     do throws(HTTP2Session.ConnectionError) {
       try session.receive(base, count: bytes.count)
     } catch {

@@ -98,10 +98,10 @@ package final class LoadGenerator {
     while due != nil || inFlight.oldest != nil {
       var now = clock.monotonicNanoseconds()
       let turnStart = now
+      if now >= pool.nextReconnectNanoseconds { pool.reconnect(nowNanoseconds: now) }
       var hasWorked = startDue(now)
       giveUpExpired(now)
-      if now >= pool.nextReconnectNanoseconds { pool.reconnect(nowNanoseconds: now) }
-      hasWorked = flush() || hasWorked
+      hasWorked = pool.flush(clock: clock, ended: takeEnded) || hasWorked
       window.pass(now, self)
       let waitStart = clock.monotonicNanoseconds()
       let wake = nextWake()
@@ -183,7 +183,7 @@ package final class LoadGenerator {
       started += 1
       let now = clock.monotonicNanoseconds()
       guard let link = pool.withRoom() else {
-        if !pool.isAnyOpen {
+        if pool.isDown {
           fail(intended, now)
         } else if now >= intended + plan.timeoutNanoseconds {
           tally.recordMissing(intendedNanoseconds: intended)
@@ -249,21 +249,6 @@ package final class LoadGenerator {
       }
     }
     link.connection.forgetEnded()
-  }
-
-  private func flush() -> Bool {
-    var hasWorked = false
-    for index in pool.links.indices {
-      guard let link = pool.links[index], link.isDirty else { continue }
-      hasWorked = true
-      link.flush(pool.poller, clock: clock)
-      // Also a flush may end a connection.
-      takeEnded(link)
-      if link.connection.isOver {
-        pool.lose(index, nowNanoseconds: clock.monotonicNanoseconds())
-      }
-    }
-    return hasWorked
   }
 
   // MARK: The report
