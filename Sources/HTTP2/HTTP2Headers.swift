@@ -34,14 +34,14 @@ package struct HTTP2Header: BitwiseCopyable {
   }
 }
 
-/// Headers that never change, made once and kept for the life of the process: sending them copies
-/// and allocates nothing of ours.
+/// Headers that never change, made once and mostly kept for the life of the process: sending them
+/// copies and allocates nothing of ours.
 package struct HTTP2HeaderBlock: @unchecked Sendable {
-  // Unchecked: written in `init`, read only afterwards, never freed.
+  // Unchecked: written in `init`, read only afterwards, freed by nobody but its one owner.
   let pairs: UnsafeMutablePointer<nghttp2_nv>
   let count: Int
 
-  /// Names and values must live as long as the process: string literals.
+  /// Names and values must live as long as the block is used: string literals, if for ever.
   package init(permanent headers: [HTTP2Header]) {
     count = headers.count
     pairs = .allocate(capacity: headers.count)
@@ -49,5 +49,10 @@ package struct HTTP2HeaderBlock: @unchecked Sendable {
     for (index, header) in headers.enumerated() {
       (pairs + index).initialize(to: header.native(flags: flags))
     }
+  }
+
+  /// Of a block that does not live for ever, after the last session that was given it.
+  package func destroy() {
+    pairs.deallocate()
   }
 }

@@ -4,12 +4,14 @@ internal import HTTP2
 internal import Wire
 
 /// The headers of every request of a run: the same ones, so that HPACK makes a byte of each.
-package struct LoadHeaders: Sendable {
+///
+/// Sessions read them where they lie: whoever owns a session that was given them holds them.
+package final class LoadHeaders {
   let block: HTTP2HeaderBlock
+  private let bytes: UnsafeMutableRawPointer
 
   /// `authority` is what the server is called by; the timeout goes out as `grpc-timeout`;
-  /// `metadata` has no `problem`. Made once in a process: its bytes are never freed, for sessions
-  /// point at them.
+  /// `metadata` is such as gRPC allows.
   package init(authority: String, timeoutNanoseconds: UInt64, metadata: [MetadataEntry]) {
     let headers = [
       (":method", "POST"), (":scheme", "http"), (":path", "\(WireNames.scorePath)"),
@@ -17,15 +19,25 @@ package struct LoadHeaders: Sendable {
       ("user-agent", "crescendo-load/\(Version.text)"),
       ("grpc-timeout", CallTimeout.headerValue(nanoseconds: timeoutNanoseconds)),
     ]
-    let all = headers + metadata.map { ($0.name, $0.value) }
+    let texts = (headers + metadata.map { ($0.name, $0.value) }).flatMap { [$0.0, $0.1] }
+    let bytes = UnsafeMutableRawPointer.allocate(
+      byteCount: texts.reduce(1) { $0 + $1.utf8.count }, alignment: 1)
+    var next = bytes
+    let slices = texts.map { text in
+      let count = text.utf8.count
+      UnsafeMutableRawBufferPointer(start: next, count: count).copyBytes(from: text.utf8)
+      defer { next += count }
+      return ByteSlice(next, count: count)
+    }
+    self.bytes = bytes
     block = HTTP2HeaderBlock(
-      permanent: all.map { HTTP2Header(permanent($0.0), permanent($0.1)) })
+      permanent: stride(from: 0, to: slices.count, by: 2).map {
+        HTTP2Header(slices[$0], slices[$0 + 1])
+      })
   }
-}
 
-private func permanent(_ text: String) -> ByteSlice {
-  let bytes = Array(text.utf8)
-  let kept = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 1)
-  kept.copyBytes(from: bytes)
-  return ByteSlice(kept.baseAddress, count: bytes.count)
+  deinit {
+    block.destroy()
+    bytes.deallocate()
+  }
 }
