@@ -18,14 +18,18 @@ import Testing
       try world.snapshotSpec(text: PlainWorld.forestText(seed: 4, trees: 1)).load())
   }
 
-  private func request(_ count: Int) -> PlainRequest {
+  /// Of nothing less than the whole model, unless told otherwise.
+  private func request(_ count: Int, _ minFidelity: Fidelity = .full) -> PlainRequest {
     var request = PlainRequest()
+    request.minFidelity = Int32(minFidelity.rawValue)
     request.itemIDs = (0..<count).map { world.itemIDs[$0 % PlainWorld.itemCount] }
     return request
   }
 
   private var block: Int {
-    serving.defaultBlueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds)
+    let blueprint = serving.defaultBlueprint
+    return blueprint.cost.candidates(
+      inNanoseconds: Limits.blockNanoseconds, level: blueprint.levels.full)
   }
 
   private func outcome(_ call: TestCall, _ engine: Engine) -> String {
@@ -49,32 +53,71 @@ import Testing
   @Test(arguments: FanOut.allCases) func expiredBeforeAnyWork(_ fanOut: FanOut) throws {
     let engine = Engine(
       serving, executor: InlineShards(3), fanOut: fanOut, clock: time.clock())
-    for deadline in [0, time.now - 1, time.now] {
-      let call = TestCall()
-      #expect(try call.start(engine, request(30), deadlineNanoseconds: deadline))
-      #expect(outcome(call, engine) == late)
-      #expect(call.written == 0)
+    func start(_ call: TestCall, _ minFidelity: Fidelity, _ deadline: UInt64) -> String {
+      failure { () throws(CallFailure) in
+        _ = try call.start(
+          engine, request(30, minFidelity), deadlineNanoseconds: deadline,
+          clientDeadlineNanoseconds: .max)
+      }
     }
+    for deadline in [0, time.now - 1, time.now] {
+      for fidelity in [Fidelity.prior, .full] {
+        let call = TestCall()
+        #expect(
+          start(call, fidelity, deadline)
+            == "DEADLINE_EXCEEDED: the deadline had passed before any work was done")
+        #expect(call.written == 0)
+      }
+    }
+    // A nanosecond is time enough for the prior, since nothing is coarser.
     let call = TestCall()
-    #expect(try call.start(engine, request(30), deadlineNanoseconds: time.now + 1))
+    #expect(
+      start(call, .full, time.now + 1)
+        == "DEADLINE_EXCEEDED: there is no time for an answer of that fidelity")
+    #expect(start(call, .prior, time.now + 1) == "OK")
     #expect(outcome(call, engine) == "OK")
     #expect(call.written == 30)
   }
 
-  @Test func expiredInTheQueue() throws {
+  /// The first of three slices is done when the deadline passes.
+  private func expireInTheQueue(_ minFidelity: Fidelity, clientNanoseconds: UInt64) throws
+    -> (call: TestCall, engine: Engine, first: Int)
+  {
     let held = HeldShards(3)
     let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
     let call = TestCall()
-    #expect(try !call.start(engine, request(60), deadlineNanoseconds: time.now + 5_000))
-    #expect(held.held.count == 3)
+    let start = time.now
+    let isDone = try call.start(
+      engine, request(60, minFidelity), deadlineNanoseconds: start + 1_000_000,
+      clientDeadlineNanoseconds: start + clientNanoseconds)
+    #expect(!isDone && held.held.count == 3)
     held.runNext()
     let first = call.written
     #expect(first > 0 && first < 60)
-    time.nowNanoseconds.add(5_000, ordering: .relaxed)
+    time.nowNanoseconds.add(1_000_000, ordering: .relaxed)
     held.runNext()
     #expect(call.completion.count == 0)
     held.runNext()
     #expect(call.completion.count == 1)
+    return (call, engine, first)
+  }
+
+  @Test func expiredInTheQueue() throws {
+    let (call, engine, first) = try expireInTheQueue(.full, clientNanoseconds: 2_000_000)
+    #expect(call.written == first)
+    #expect(outcome(call, engine) == late)
+  }
+
+  @Test func coarserWhileTheClientWaits() throws {
+    let (call, engine, _) = try expireInTheQueue(.prior, clientNanoseconds: 1_000_001)
+    let outcome = try engine.outcome(call.call)
+    #expect(outcome.fidelity == .prior && outcome.reason == .deadline && outcome.treesUsed == 0)
+    let answer = call.answer(outcome)
+    #expect(answer.fidelities.allSatisfy { $0 == 2 } && answer.reasons.allSatisfy { $0 == 3 })
+  }
+
+  @Test func nothingOnceTheClientHasGone() throws {
+    let (call, engine, first) = try expireInTheQueue(.prior, clientNanoseconds: 1_000_000)
     #expect(call.written == first)
     #expect(outcome(call, engine) == late)
   }
@@ -84,12 +127,27 @@ import Testing
   @Test(arguments: 0...4) func betweenBlocks(_ blocks: Int) throws {
     let block = block
     let engine = Engine(serving, executor: InlineShards(1), fanOut: .never, clock: time.clock())
-    time.stepNanoseconds.store(1_000, ordering: .relaxed)
     let call = TestCall()
-    let deadline = time.now + 1_000 * UInt64(blocks)
-    #expect(try call.start(engine, request(3 * block + 1), deadlineNanoseconds: deadline))
-    #expect(call.written == min(blocks * block, 3 * block + 1))
-    #expect(outcome(call, engine) == (blocks < 4 ? late : "OK"))
+    // One pass, however long: a streamed call has no checkpoints.
+    call.call.pointee.sliceCompleted = { (_, _) in }
+    // The third look is the first before a block.
+    let start = time.now
+    #expect(
+      try call.start(
+        engine, request(3 * block + 1), deadlineNanoseconds: start + 10_000_000,
+        scheduled: { _ in
+          time.nowNanoseconds.store(
+            start + 10_000_000 - 1_000 * UInt64(blocks + 2), ordering: .relaxed)
+          time.stepNanoseconds.store(1_000, ordering: .relaxed)
+        }))
+    let outcome = engine.outcome(ofSlice: 0, of: call.call)
+    #expect(outcome.fidelity == (blocks < 4 ? .none : .full))
+    #expect(outcome.reason == (blocks < 4 ? .deadline : .ok))
+    let answer = call.answer(outcome)
+    let scored = (0..<call.count).count { !answer.rawScore($0).isNaN }
+    #expect(scored == (blocks < 4 ? 0 : call.count))
+    // began, each block, and the end of it.
+    #expect(time.looks.load(ordering: .relaxed) == 3 + 1 + min(blocks, 4) + 1)
   }
 
   @Test func aCancelledCallIsDroppedWhereverItIs() throws {
@@ -111,31 +169,13 @@ import Testing
     #expect(call.written == 60)
   }
 
-  @Test func cancelledBetweenBlocks() throws {
-    let block = block
-    let call = TestCall()
-    nonisolated(unsafe) let control = call.call
-    let looks = Atomic<Int>(0)
-    // The third look is the one after the second block.
-    let clock = Clock(
-      monotonicNanoseconds: {
-        if looks.add(1, ordering: .relaxed).newValue == 3 { control.pointee.cancel() }
-        return 1
-      },
-      unixMilliseconds: { 0 })
-    let engine = Engine(serving, executor: InlineShards(1), fanOut: .never, clock: clock)
-    #expect(try call.start(engine, request(4 * block)))
-    #expect(call.written == 2 * block)
-    #expect(outcome(call, engine) == "CANCELLED: the call was cancelled")
-  }
-
   /// Of the reasons to stop the first is the one that is told.
   @Test func theFirstReasonStays() throws {
     let held = HeldShards(2)
     let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
     let call = TestCall()
-    #expect(try !call.start(engine, request(60), deadlineNanoseconds: time.now + 10))
-    time.nowNanoseconds.add(10, ordering: .relaxed)
+    #expect(try !call.start(engine, request(60), deadlineNanoseconds: time.now + 1_000_000))
+    time.nowNanoseconds.add(1_000_000, ordering: .relaxed)
     held.runNext()
     call.call.pointee.cancel()
     held.runAll()

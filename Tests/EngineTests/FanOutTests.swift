@@ -55,6 +55,7 @@ import Testing
     let serving = try Serving(
       try world.snapshotSpec(text: PlainWorld.forestText(seed: 5, trees: 1)).load())
     let cost = serving.defaultBlueprint.cost
+    let full = serving.defaultBlueprint.levels.full
     let held = HeldShards(4)
     let engine = Engine(serving, executor: held, fanOut: .auto, clock: FakeTime().clock())
     func jobs(_ count: Int) throws -> Int {
@@ -76,7 +77,7 @@ import Testing
       (Limits.fanOutNanoseconds - 50_000, 1), (Limits.fanOutNanoseconds + 50_000, 4),
     ] {
       var count = 1
-      while cost.nanoseconds(candidates: count + 1) <= work { count += 1 }
+      while cost.nanoseconds(candidates: count + 1, level: full) <= work { count += 1 }
       #expect(try jobs(count) == expected, "\(count) candidates")
     }
   }

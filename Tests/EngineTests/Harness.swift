@@ -174,10 +174,14 @@ final class TestCall {
     columns?.deallocate()
   }
 
-  /// True: finished in place. The request's bytes are gone when this returns.
-  func start(_ engine: Engine, _ request: PlainRequest, deadlineNanoseconds: UInt64 = .max)
-    throws(CallFailure) -> Bool
-  {
+  /// True: finished in place. The request's bytes are gone when this returns. `scheduled` is called
+  /// once the call is cut, before any of it runs.
+  func start(
+    _ engine: Engine, _ request: PlainRequest, deadlineNanoseconds: UInt64 = .max,
+    clientDeadlineNanoseconds: UInt64? = nil, isBatch: Bool = false,
+    inPlaceNanoseconds: UInt64 = Limits.inPlaceNanoseconds,
+    scheduled: (UnsafeMutablePointer<ScoreCall>) -> Void = { _ in }
+  ) throws(CallFailure) -> Bool {
     let memory = RequestMemory()
     let view = memory.view(request)
     defer { memory.free() }
@@ -189,16 +193,19 @@ final class TestCall {
     columns = room
     call.pointee.owner = Unmanaged.passUnretained(completion).toOpaque()
     call.pointee.deadlineNanoseconds = deadlineNanoseconds
-    call.pointee.clientDeadlineNanoseconds = deadlineNanoseconds
+    call.pointee.clientDeadlineNanoseconds = clientDeadlineNanoseconds ?? deadlineNanoseconds
+    call.pointee.isBatch = isBatch
     let blueprint = try engine.blueprint(for: view)
     try engine.plan(call, blueprint, view, arena: arena)
     let lowest = Fidelity(rawValue: UInt8(request.minFidelity)) ?? .unspecified
-    try engine.schedule(call, lowest: lowest, arena: arena)
+    try engine.schedule(
+      call, lowest: lowest, arena: arena, inPlaceNanoseconds: inPlaceNanoseconds)
     call.pointee.setColumns(
       ScoreColumns(
         scores: room + 1, rawScores: room + 1 + 4 * count,
         fidelities: (room + 1 + 12 * count).assumingMemoryBound(to: UInt8.self),
         reasons: (room + 1 + 13 * count).assumingMemoryBound(to: UInt8.self)))
+    scheduled(call)
     return engine.run(call)
   }
 
@@ -210,8 +217,12 @@ final class TestCall {
     }
   }
 
+  /// What every position says, and what the engine says of them.
   func outcome(_ engine: Engine) throws(CallFailure) -> Answer {
-    let outcome = try engine.outcome(call)
+    answer(try engine.outcome(call))
+  }
+
+  func answer(_ outcome: ScoreOutcome) -> Answer {
     guard let columns else { preconditionFailure("started before it has an outcome") }
     let scores = columns + 1
     return Answer(
@@ -242,49 +253,5 @@ func failure(_ body: () throws(CallFailure) -> Void) -> String {
     return "OK"
   } catch {
     return "\(error.code.name): \(error.message)"
-  }
-}
-
-/// Runs each job when it is submitted, on the submitter's thread.
-final class InlineShards: ShardExecutor {
-  let shardCount: Int
-  let jobs = Atomic<Int>(0)
-
-  init(_ count: Int) { shardCount = count }
-
-  var leastLoadedShard: Int { shardCount - 1 }
-
-  func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
-    precondition(shard >= 0 && shard < shardCount, "no such shard")
-    jobs.add(1, ordering: .relaxed)
-    job.pointee.run(UnsafeMutableRawPointer(job), shard)
-    return true
-  }
-}
-
-/// Keeps jobs until the test runs them, and refuses those of shards that it calls full.
-final class HeldShards: ShardExecutor, @unchecked Sendable {
-  // Unchecked: one test, one thread.
-  let shardCount: Int
-  var full: Set<Int> = []
-  private(set) var held: [(job: UnsafeMutablePointer<ShardJob>, shard: Int)] = []
-
-  init(_ count: Int) { shardCount = count }
-
-  var leastLoadedShard: Int { 0 }
-
-  func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
-    if full.contains(shard) { return false }
-    held.append((job, shard))
-    return true
-  }
-
-  func runNext() {
-    let (job, shard) = held.removeFirst()
-    job.pointee.run(UnsafeMutableRawPointer(job), shard)
-  }
-
-  func runAll() {
-    while !held.isEmpty { runNext() }
   }
 }

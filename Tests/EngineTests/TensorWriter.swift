@@ -70,6 +70,8 @@ struct SnapshotSpec {
     var name = "default"
     var kind = "lightgbm"
     var output = "raw"
+    /// A source, or nil for none.
+    var prior: String?
     var text: String
     /// Names and sources.
     var features: [(String, String)]
@@ -86,12 +88,14 @@ struct SnapshotSpec {
       "data_time": "2026-11-23T06:00:00Z", "producer": ["name": "test", "run": "local"],
       "request_columns": requestColumns, "categories": categories,
       "default_model": models[0].name,
-      "models": models.map { model in
-        [
+      "models": models.map { model -> [String: Any] in
+        var entry: [String: Any] = [
           "name": model.name, "kind": model.kind, "file": "models/\(model.name).txt",
           "output": model.output,
           "features": model.features.map { ["name": $0.0, "from": $0.1] },
-        ] as [String: Any]
+        ]
+        entry["prior"] = model.prior
+        return entry
       },
       "files": folder.mapValues {
         ["bytes": $0.count, "sha256": String(repeating: "07", count: 32)] as [String: Any]
