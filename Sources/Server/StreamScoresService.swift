@@ -4,8 +4,8 @@ internal import EventLoop
 internal import Transport
 internal import Wire
 
-/// `StreamScores`: as `Score`, but each slice is a message of its own, sent as it ends. The level is
-/// fixed when the call starts.
+/// `StreamScores`: as `Score`, but each slice is a message of its own, sent as it ends. The level
+/// is fixed when the call starts.
 func handleStreamScores(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
   let services = LoopServices.from(context)
   services._withUnsafeGuaranteedRef { loop in
@@ -20,7 +20,13 @@ func handleStreamScores(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMu
         deadlineNanoseconds: call.deadlineNanoseconds, into: &view, loop)
       try work.layOutParts(wantRaw: view.wantRaw, call)
       call.attachment = UnsafeMutableRawPointer(work)
-      if loop.engine.run(work.pointee.call) { work.finishStreamed(loop) }
+      guard loop.engine.run(work.pointee.call) else { return }
+      if work.pointee.call.pointee.executesInPlace {
+        work.finishStreamed(loop)
+      } else {
+        // Shards were faster than this loop: their parts are in its mailbox, and go first.
+        loop.eventLoop.post(UnsafeMutableRawPointer(work).assumingMemoryBound(to: LoopTask.self))
+      }
     } catch {
       work.abandonParts(loop)
       call.fail(error)

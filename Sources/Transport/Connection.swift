@@ -26,8 +26,6 @@ struct Connection {
   /// When some of them went last.
   var progressNanoseconds: UInt64 = 0
 
-  /// The client has begun, and speaks HTTP/2 so far.
-  var hasReceived = false
   var isDirty = false
   var isDead = false
   var nextDirty: UnsafeMutablePointer<Connection>?
@@ -123,7 +121,6 @@ extension ConnectionPointer {
     // Also after an error: what came before it is whole, and nothing may stay in the list.
     defer { loop.settleTouchedStreams() }
     try pointee.session.receive(bytes, count: count)
-    pointee.hasReceived = true
   }
 
   /// A browser or a probe that speaks HTTP/1.1 gets an answer that it can show.

@@ -99,8 +99,6 @@ extension ConnectionPointer {
   private func end(
     _ submit: (HTTP2Session) throws(HTTP2Session.ConnectionError) -> Void
   ) {
-    // A peer that has said nothing yet may not speak HTTP/2: there is nothing to tell it.
-    guard pointee.hasReceived else { return markDead() }
     do throws(HTTP2Session.ConnectionError) {
       try submit(pointee.session)
       markDirty()

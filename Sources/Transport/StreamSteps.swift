@@ -62,7 +62,7 @@ extension StreamPointer {
     guard let encoding = headers.encoding else {
       return fail(
         CallFailure(
-          .unimplemented, "grpc-encoding is not supported: send messages as they are, or with gzip"),
+          .unimplemented, "grpc-encoding is not supported: send identity or gzip"),
         alsoSending: [
           HTTP2Header(
             ByteSlice("grpc-accept-encoding"), ByteSlice(MessageEncoding.acceptedByUs))

@@ -86,30 +86,6 @@ def test_wishes_of_later_days(stubs, everything, client, flag):
     client.score(good(stubs, everything))
 
 
-def test_methods_of_later_days(generated, stubs, everything, client):
-    assert refusal(list, client.scores.StreamScores(stubs.ScoreRequest())).code() == (
-        CODE.UNIMPLEMENTED)
-    many = client.scores.ScoreMany(iter([stubs.ScoreManyRequest()]))
-    assert refusal(list, many).code() == CODE.UNIMPLEMENTED
-    watch = client.health.Watch(generated.health.HealthCheckRequest())
-    assert refusal(list, watch).code() == CODE.UNIMPLEMENTED
-    client.score(good(stubs, everything))
-
-
-def test_a_stream_that_never_begins_is_answered(stubs, everything, client):
-    """ScoreMany without a message yet: refused at once, not when the client half-closes."""
-    import threading
-    never = threading.Event()
-
-    def wait():
-        never.wait(20)
-        yield from ()
-
-    error = refusal(list, client.scores.ScoreMany(wait(), timeout=10))
-    never.set()
-    assert error.code() == CODE.UNIMPLEMENTED, error
-
-
 @pytest.mark.parametrize("method", [
     "/crescendo.v1.PromotionScoreService/Nonesuch", "/crescendo.v1.PromotionScoreService/score",
     "/crescendo.v1.Nonesuch/Score", "/Score", "/", "/grpc.health.v1.Health/Nonesuch",

@@ -120,6 +120,7 @@ final class HeldShards: ShardExecutor {
   init(_ count: Int) { shardCount = count }
 
   var leastLoadedShard: Int { 0 }
+  func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
   var count: Int { held.withLock { $0.count } }
 
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {

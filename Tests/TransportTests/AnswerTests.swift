@@ -48,14 +48,14 @@ import Testing
     try withServer { server in
       let client = try RawClient(
         server, streamWindowBytes: 1 << 30, connectionWindowBytes: 1 << 30)
-      let exchanges = try (0..<4).map { try large(client, 7_000_000 + $0) }
+      let exchanges = try (0..<4).map { try large(client, 4_000_000 + $0) }
       try client.flush()
       let other = try RawClient(server)
       _ = try other.state { $0.handled > 4 }
       #expect(try other.state().streams == 5)
       try client.finish(exchanges)
       for (index, exchange) in exchanges.enumerated() {
-        #expect(exchange.message == TestLoop.pattern(7_000_000 + index))
+        #expect(exchange.message == TestLoop.pattern(4_000_000 + index))
       }
       #expect(try other.state().streams == 1)
     }
