@@ -25,6 +25,10 @@ func tests(
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let flyingFox: [Target.Dependency] = [
+  .product(name: "FlyingFox", package: "FlyingFox"),
+  .product(name: "FlyingSocks", package: "FlyingFox"),
+]
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -37,6 +41,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
   ],
   targets: [
     // Floor 0: C libraries behind their fences, and values without behaviour.
@@ -73,7 +78,7 @@ let package = Package(
       [
         "Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Syscalls", "Core",
         logging,
-      ]),
+      ] + flyingFox),
     swift("Client", ["HTTP2", "Wire", "Syscalls", "Core"]),
 
     // Floor 5

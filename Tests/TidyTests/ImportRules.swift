@@ -37,6 +37,8 @@ enum ImportRules {
     "Dispatch": ["Executors"],
     "ArgumentParser": ["crescendo", "crescendo-bench"],
     "Logging": ["Server", "crescendo", "crescendo-bench"],
+    "FlyingFox": ["Server"],
+    "FlyingSocks": ["Server"],
   ]
 
   struct Import: Equatable {
