@@ -75,6 +75,8 @@ package enum Limits {
   package static let processOutboundBytes = 64 * connectionOutboundBytes
   /// Connections of one process: descriptors stay below the usual soft limit of 1,024 … 65,536.
   package static let connections = 10_000
+  /// Connections to the admin port that wait: a few scrapers and browsers, many times over.
+  package static let adminConnections = 64
 
   // MARK: Time
 
