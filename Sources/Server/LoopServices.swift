@@ -16,6 +16,8 @@ final class LoopServices {
   let provenance: UnsafeMutablePointer<ProvenanceTemplate>
   let health: ServingState
   let logger: Logger
+  let metrics: LoopMetrics
+  private let logsCalls: Bool
   var random: SplitMix64
   var pool = ScorePool()
   /// Calls of `Watch`; whether their service is one of ours.
@@ -24,12 +26,15 @@ final class LoopServices {
   private var turnBegunNanoseconds: UInt64 = 0
 
   init(
-    engine: Engine, eventLoop: EventLoop, health: ServingState, logger: Logger, seed: UInt64
+    engine: Engine, eventLoop: EventLoop, health: ServingState, metrics: LoopMetrics,
+    logger: Logger, seed: UInt64
   ) {
     self.engine = engine
     self.eventLoop = eventLoop
     self.health = health
+    self.metrics = metrics
     self.logger = logger
+    logsCalls = logger.logLevel <= .debug
     random = SplitMix64(seed: seed)
     let serving = engine.serving
     provenance = .allocate(capacity: serving.blueprints.count)
@@ -75,13 +80,16 @@ final class LoopServices {
         scoreMany, watch,
       ],
       context: Unmanaged.passUnretained(self).toOpaque(),
-      callEnded: logger.logLevel <= .debug ? logCall : nil)
+      callEnded: callEnded)
   }
 
   /// In the order of `table`.
-  static let methodNames = [
-    WireNames.scorePath, WireNames.healthCheckPath, WireNames.streamScoresPath,
-    WireNames.scoreManyPath, WireNames.healthWatchPath,
+  static let methods = [
+    MeteredMethod(path: WireNames.scorePath, .unary),
+    MeteredMethod(path: WireNames.healthCheckPath, .unary),
+    MeteredMethod(path: WireNames.streamScoresPath, .serverStream),
+    MeteredMethod(path: WireNames.scoreManyPath, .bidirectionalStream),
+    MeteredMethod(path: WireNames.healthWatchPath, .serverStream),
   ]
 
   /// What health is told of: "" is the whole server.
@@ -126,6 +134,35 @@ final class LoopServices {
     timing.encodeNanoseconds += engine.clock.monotonicNanoseconds() - encodingBegan
     call.timing = timing
   }
+
+  /// A call's numbers, and its line in the log when debug lines are wanted.
+  fileprivate func ended(_ record: CallRecord) {
+    metrics.messageSent(method: record.method, count: record.sentMessages)
+    metrics.callEnded(
+      method: record.method, status: record.status,
+      durationNanoseconds: record.durationNanoseconds,
+      receivedBytes: record.receivedBytes - MessageAssembler.prefixBytes * record.receivedMessages,
+      sentBytes: record.sentBytes - MessageAssembler.prefixBytes * record.sentMessages)
+    if logsCalls { log(record) }
+  }
+
+  private func log(_ record: CallRecord) {
+    let method =
+      LoopServices.methods.indices.contains(record.method)
+      ? "/\(LoopServices.methods[record.method].fullName)" : "unknown"
+    logger.debug(
+      "call",
+      metadata: [
+        "method": "\(method)", "status": "\(record.status.name)",
+        "received_bytes": "\(record.receivedBytes)", "sent_bytes": "\(record.sentBytes)",
+        "duration_us": "\(record.durationNanoseconds / 1_000)",
+        "queue_us": "\(record.timing.queueNanoseconds / 1_000)",
+        "score_us": "\(record.timing.scoreNanoseconds / 1_000)",
+        "encode_us": "\(record.timing.encodeNanoseconds / 1_000)",
+        "cancelled": "\(record.cancellation.map { "\($0)" } ?? "no")",
+        "traceparent": "\(record.traceParent.text)",
+      ])
+  }
 }
 
 /// Calls that are answered before `handle` returns have nothing to cancel.
@@ -133,21 +170,7 @@ private func ignoreCancelled(
   _ context: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer
 ) {}
 
-private func logCall(_ context: UnsafeMutableRawPointer?, _ record: UnsafeRawPointer) {
+private func callEnded(_ context: UnsafeMutableRawPointer?, _ record: UnsafeRawPointer) {
   let record = record.assumingMemoryBound(to: CallRecord.self).pointee
-  let services = LoopServices.from(context).takeUnretainedValue()
-  let method =
-    record.method < 0 ? "unknown" : "\(LoopServices.methodNames[record.method])"
-  services.logger.debug(
-    "call",
-    metadata: [
-      "method": "\(method)", "status": "\(record.status.name)",
-      "received_bytes": "\(record.receivedBytes)", "sent_bytes": "\(record.sentBytes)",
-      "duration_us": "\(record.durationNanoseconds / 1_000)",
-      "queue_us": "\(record.timing.queueNanoseconds / 1_000)",
-      "score_us": "\(record.timing.scoreNanoseconds / 1_000)",
-      "encode_us": "\(record.timing.encodeNanoseconds / 1_000)",
-      "cancelled": "\(record.cancellation.map { "\($0)" } ?? "no")",
-      "traceparent": "\(record.traceParent.text)",
-    ])
+  LoopServices.from(context)._withUnsafeGuaranteedRef { $0.ended(record) }
 }

@@ -11,6 +11,8 @@ package final class ScoringServer {
   private let health: ServingState
   /// Held for the loops, which know them by address only.
   let services: [LoopServices]
+  /// Held for the loops, which know their handles only.
+  private let metrics: ServerMetrics
 
   package struct Configuration: Sendable {
     package var address: SocketAddress
@@ -29,10 +31,10 @@ package final class ScoringServer {
     }
   }
 
-  /// Listens and serves from now on.
-  package init(_ engine: Engine, _ configuration: Configuration, logger: Logger)
-    throws(SystemError)
-  {
+  /// Listens and serves from now on. `metrics` has handles for as many loops.
+  package init(
+    _ engine: Engine, _ configuration: Configuration, metrics: ServerMetrics, logger: Logger
+  ) throws(SystemError) {
     let health = ServingState()
     var seeds = SplitMix64(seed: configuration.seed)
     var services: [LoopServices] = []
@@ -42,16 +44,24 @@ package final class ScoringServer {
         clock: engine.clock)
     ) { eventLoop in
       let loop = LoopServices(
-        engine: engine, eventLoop: eventLoop, health: health, logger: logger, seed: seeds.next())
+        engine: engine, eventLoop: eventLoop, health: health,
+        metrics: metrics.loop(services.count), logger: logger, seed: seeds.next())
       services.append(loop)
       return loop.table()
     }
     self.services = services
+    self.metrics = metrics
     self.health = health
   }
 
   /// Where it listens, with the port that was really taken.
   package var address: SocketAddress { transport.address }
+
+  /// Whether it takes calls, for whoever asks on whatever thread.
+  package var readiness: @Sendable () -> Bool {
+    let health = health
+    return { health.isServing }
+  }
 
   /// Says NOT_SERVING, takes no new connections, lets calls finish within the drain time, and
   /// returns when all is closed. `stopShards` returns when no shard runs any more.

@@ -50,17 +50,6 @@ package struct ServiceMethod {
   }
 }
 
-/// Why a call ended before it was answered.
-package enum CancellationSource: Int, Sendable, CaseIterable {
-  /// The client reset the stream.
-  case reset
-  /// The connection was lost, or cut because it made no progress.
-  case connection
-  case deadline
-  /// The server stopped.
-  case stop
-}
-
 /// What is told of a call when it has ended, for logs and counters.
 package struct CallRecord {
   /// The method's index in the service table; −1 = no such method.

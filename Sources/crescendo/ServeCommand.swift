@@ -17,6 +17,12 @@ struct ServeCommand: ParsableCommand {
   @Option(help: "Where to listen; port 0 takes a free one.")
   var listen = "127.0.0.1:7001"
 
+  @Option(
+    help: ArgumentHelp(
+      "Where /metrics, /healthz and /readyz answer over HTTP. (default: nowhere)",
+      valueName: "host:port"))
+  var admin: String?
+
   @Option(help: "Folder of the snapshot, or a store of such folders with a link `current`.")
   var snapshot: String
 
@@ -56,6 +62,7 @@ struct ServeCommand: ParsableCommand {
     guard let address = SocketAddress(listen) else {
       throw ValidationError("--listen \(listen): HOST:PORT is expected, for example 127.0.0.1:7001")
     }
+    if let admin { try validate(admin: admin) }
     guard address.isLoopback || plaintext else {
       throw ValidationError(
         "--listen \(listen) can be reached from other machines, and TLS is not served yet: "
@@ -65,6 +72,17 @@ struct ServeCommand: ParsableCommand {
       if let count, !(1...ServeCommand.threadsMax).contains(count) {
         throw ValidationError("\(name) \(count): 1 to \(ServeCommand.threadsMax) are possible")
       }
+    }
+  }
+
+  private func validate(admin: String) throws {
+    guard let address = SocketAddress(admin) else {
+      throw ValidationError("--admin \(admin): HOST:PORT is expected, for example 127.0.0.1:9090")
+    }
+    guard address.isLoopback || plaintext else {
+      throw ValidationError(
+        "--admin \(admin) can be reached from other machines, and TLS is not served yet: "
+          + "listen on 127.0.0.1, or say --plaintext")
     }
   }
 
@@ -83,24 +101,29 @@ struct ServeCommand: ParsableCommand {
       spinsBeforeSleep: loopCount + shardCount > cores.count ? 0 : ServeCommand.spins,
       queueNanoseconds: Limits.shardQueueNanoseconds)
     let engine = Engine(serving, executor: executor, fanOut: fanout, clock: .system)
+    let metrics = ServerMetrics(loops: loopCount, shards: shardCount, facts: try facts(serving))
     let server = try start(
       engine,
       ScoringServer.Configuration(
         address: address, loops: loopCount, cores: loopCount <= cores.count ? cores : [],
         seed: seed),
-      logger)
+      metrics, logger)
+    let admin = try startAdmin(metrics, server)
     announce(server, serving, loopCount, shardCount, logger)
+    announce(admin)
     let signal = StopSignals.wait()
     logger.info("stopping", metadata: ["signal": "\(signal)"])
     server.stop { executor.stop() }
+    admin?.stop()
     logger.info("stopped")
   }
 
   private func start(
-    _ engine: Engine, _ configuration: ScoringServer.Configuration, _ logger: Logger
+    _ engine: Engine, _ configuration: ScoringServer.Configuration, _ metrics: ServerMetrics,
+    _ logger: Logger
   ) throws(CommandFailure) -> ScoringServer {
     do throws(SystemError) {
-      return try ScoringServer(engine, configuration, logger: logger)
+      return try ScoringServer(engine, configuration, metrics: metrics, logger: logger)
     } catch {
       let hint = error.isAddressInUse ? "; is another server running there?" : ""
       throw CommandFailure(

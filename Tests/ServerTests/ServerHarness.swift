@@ -28,7 +28,7 @@ final class TestServer: @unchecked Sendable {
       engine,
       ScoringServer.Configuration(
         address: SocketAddress(host: "127.0.0.1", port: 0), loops: loops, cores: [], seed: 99),
-      logger: logger)
+      metrics: .example(loops: loops), logger: logger)
     self.stopShards = stopShards
   }
 

@@ -1,0 +1,45 @@
+import Core
+import Engine
+import Foundation
+import Server
+import Signals
+import Syscalls
+
+extension ServeCommand {
+  /// What `/metrics` reads when somebody asks.
+  func facts(_ serving: Serving) throws(UsageError) -> ServerFacts {
+    let manifest = serving.snapshot.manifest
+    let snapshot = ServerFacts.Snapshot(
+      version: manifest.version, models: serving.blueprints.map(\.declaration.name),
+      createdUnixMilliseconds: try TimeArgument(parsing: manifest.created).unixMilliseconds)
+    return ServerFacts(
+      snapshot: { snapshot },
+      process: {
+        guard let usage = try? ProcessUsage.current() else { return nil }
+        return ServerFacts.Process(
+          residentBytes: usage.residentBytes, cpuNanoseconds: usage.cpuNanoseconds)
+      },
+      clock: .system)
+  }
+
+  /// The admin port, when one is asked for. A server without the one that it should have is
+  /// stopped by the process's end.
+  func startAdmin(_ metrics: ServerMetrics, _ server: ScoringServer) throws(CommandFailure)
+    -> AdminServer?
+  {
+    guard let text = admin, let address = SocketAddress(text) else { return nil }
+    do throws(AdminError) {
+      return try AdminServer(
+        address,
+        AdminServer.Answers(metrics: { metrics.exposition() }, isReady: server.readiness))
+    } catch {
+      throw CommandFailure(.negative, "--admin \(text): \(error)")
+    }
+  }
+
+  func announce(_ admin: AdminServer?) {
+    guard let admin else { return }
+    print("admin on \(admin.address)")
+    fflush(nil)
+  }
+}
