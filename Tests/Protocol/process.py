@@ -55,6 +55,8 @@ class Server:
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
         limit = time.monotonic() + ready_seconds
+        self.admin = None
+        wants_admin = "--admin" in self.command
         while True:
             try:
                 line = lines.get(timeout=max(0.01, limit - time.monotonic()))
@@ -69,6 +71,10 @@ class Server:
             if found:
                 self.host, self.port = found[1], int(found[2])
                 self.target = f"{self.host}:{self.port}"
+            found = re.match(r"admin on (\S+:\d+)\s*$", line)
+            if found:
+                self.admin = found[1]
+            if hasattr(self, "target") and bool(self.admin) == wants_admin:
                 return
 
     def _read(self, lines):
