@@ -164,16 +164,16 @@ extension LoopMetrics {
     families.callStarted[row(method)].increment()
   }
 
-  /// A whole request message is there.
+  /// So many whole request messages were there.
   @inlinable
-  package func messageReceived(method: Int) {
-    families.messagesReceived[row(method)].increment()
+  package func messagesReceived(method: Int, count: Int) {
+    families.messagesReceived[row(method)].add(count)
   }
 
-  /// A whole response message has been handed to HTTP/2.
+  /// So many whole response messages have been handed to HTTP/2.
   @inlinable
-  package func messageSent(method: Int) {
-    families.messagesSent[row(method)].increment()
+  package func messagesSent(method: Int, count: Int) {
+    families.messagesSent[row(method)].add(count)
   }
 
   /// A call has ended: with its trailers, by a reset, or with its connection. Sizes are those of

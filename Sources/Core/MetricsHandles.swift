@@ -25,6 +25,12 @@ package struct MetricCounter: BitwiseCopyable, @unchecked Sendable {
     add(UInt64(truncatingIfNeeded: max(amount, 0)))
   }
 
+  /// Takes over a count that its one writer keeps elsewhere; it never goes back.
+  @inlinable
+  package func advance(to total: UInt64) {
+    cell.pointee.store(total, ordering: .relaxed)
+  }
+
   @inlinable
   package func increment() {
     add(UInt64(1))

@@ -52,14 +52,28 @@ package struct CallFailure: Error, Sendable, Equatable {
   /// The field of the request that is to be changed, as a path from the request message
   /// (`user_columns[0].name`); nil = not a matter of one field.
   package var field: String?
+  /// Why it was turned away, where the code alone does not say it.
+  package var refusal: RefusalReason?
 
   package init(
     _ code: StatusCode, _ message: String, field: String? = nil,
-    retryPushbackMilliseconds: Int32? = nil
+    retryPushbackMilliseconds: Int32? = nil, refusal: RefusalReason? = nil
   ) {
     self.code = code
     self.message = message
     self.field = field
     self.retryPushbackMilliseconds = retryPushbackMilliseconds
+    self.refusal = refusal
+  }
+
+  /// What it counts as among refusals; nil = it is none.
+  package var refusalReason: RefusalReason? {
+    if let refusal { return refusal }
+    switch code {
+    case .deadlineExceeded: return .deadline
+    case .resourceExhausted: return retryPushbackMilliseconds == -1 ? .tooLarge : .queueFull
+    case .unavailable: return .draining
+    default: return nil
+    }
   }
 }

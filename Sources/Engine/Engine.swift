@@ -15,7 +15,8 @@ package enum FanOut: String, Sendable, CaseIterable {
 /// Plans and scores requests on one snapshot: in place, or on shards.
 ///
 /// A call goes `blueprint(for:)` → `plan` → `schedule` → `run` → `outcome`, all on the loop that
-/// owns it; only its slices run elsewhere. The same request gives the same bits whatever the fan-out.
+/// owns it; only its slices run elsewhere. The same request gives the same bits whatever the
+/// fan-out.
 // Unchecked: what `queueDelays` points to belongs to the shards' threads, one element each.
 package final class Engine: @unchecked Sendable {
   package let serving: Serving

@@ -80,7 +80,7 @@ final class LoopServices {
         scoreMany, watch,
       ],
       context: Unmanaged.passUnretained(self).toOpaque(),
-      callEnded: callEnded)
+      callEnded: callEnded, callStarted: callStarted, turnEnded: turnEnded)
   }
 
   /// In the order of `table`.
@@ -103,12 +103,22 @@ final class LoopServices {
     guard engine.isFull(candidates: messageBytes / 8, isBatch: isBatch) else { return nil }
     return CallFailure(
       .resourceExhausted, "the scoring queues are full: retry later",
-      retryPushbackMilliseconds: pushbackMilliseconds())
+      refusal: isBatch ? .shedBatch : .queueFull)
+  }
+
+  /// A failure with the time to come back, where a later try may find room.
+  func advised(_ failure: CallFailure) -> CallFailure {
+    guard failure.code == .resourceExhausted, failure.retryPushbackMilliseconds == nil else {
+      return failure
+    }
+    var failure = failure
+    failure.retryPushbackMilliseconds = pushbackMilliseconds()
+    return failure
   }
 
   /// When to come back: between one and two times what a full queue takes to empty, so that those
   /// who were refused together do not come back together.
-  func pushbackMilliseconds() -> Int32 {
+  private func pushbackMilliseconds() -> Int32 {
     let base = UInt64(Limits.shardQueueNanoseconds / 1_000_000)
     return Int32(base + random.next() % base)
   }
@@ -131,18 +141,38 @@ final class LoopServices {
     var timing = call.timing
     timing.queueNanoseconds = max(timing.queueNanoseconds, outcome.queueNanoseconds)
     timing.scoreNanoseconds += outcome.scoreNanoseconds
-    timing.encodeNanoseconds += engine.clock.monotonicNanoseconds() - encodingBegan
+    let encoding = engine.clock.monotonicNanoseconds() - encodingBegan
+    timing.encodeNanoseconds += encoding
     call.timing = timing
+    metrics.candidates(outcome.fidelity, outcome.reason, count: candidates - outcome.unknown)
+    metrics.candidates(.none, .unknownItem, count: outcome.unknown)
+    metrics.work.queueDelay.record(outcome.queueNanoseconds)
+    metrics.work.score.record(outcome.scoreNanoseconds)
+    metrics.work.work.add(outcome.scoreNanoseconds)
+    metrics.encode.record(encoding)
+  }
+
+  fileprivate func note(_ figures: LoopFigures) {
+    metrics.connections.set(figures.connections)
+    metrics.streams.set(figures.streams)
+    metrics.held(.receive).set(figures.receivingBytes)
+    metrics.held(.send).set(figures.sendingBytes)
+    metrics.held(.arena).set(pool.arenaBytes)
+    metrics.turns.advance(to: figures.turns)
+    metrics.writes.advance(to: figures.writes)
   }
 
   /// A call's numbers, and its line in the log when debug lines are wanted.
   fileprivate func ended(_ record: CallRecord) {
-    metrics.messageSent(method: record.method, count: record.sentMessages)
+    metrics.messagesReceived(method: record.method, count: record.receivedMessages)
+    metrics.messagesSent(method: record.method, count: record.sentMessages)
     metrics.callEnded(
       method: record.method, status: record.status,
       durationNanoseconds: record.durationNanoseconds,
       receivedBytes: record.receivedBytes - MessageAssembler.prefixBytes * record.receivedMessages,
       sentBytes: record.sentBytes - MessageAssembler.prefixBytes * record.sentMessages)
+    if let source = record.cancellation { metrics.cancelled(source) }
+    if let reason = record.refusal { metrics.refused(reason) }
     if logsCalls { log(record) }
   }
 
@@ -169,6 +199,15 @@ final class LoopServices {
 private func ignoreCancelled(
   _ context: UnsafeMutableRawPointer?, _ call: UnsafeMutableRawPointer
 ) {}
+
+private func callStarted(_ context: UnsafeMutableRawPointer?, _ method: Int) {
+  LoopServices.from(context)._withUnsafeGuaranteedRef { $0.metrics.callStarted(method: method) }
+}
+
+private func turnEnded(_ context: UnsafeMutableRawPointer?, _ figures: UnsafeRawPointer) {
+  let figures = figures.assumingMemoryBound(to: LoopFigures.self).pointee
+  LoopServices.from(context)._withUnsafeGuaranteedRef { $0.note(figures) }
+}
 
 private func callEnded(_ context: UnsafeMutableRawPointer?, _ record: UnsafeRawPointer) {
   let record = record.assumingMemoryBound(to: CallRecord.self).pointee

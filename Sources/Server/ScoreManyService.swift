@@ -45,7 +45,7 @@ func handleScoreMany(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutab
       }
       try work.beginItem(item, call, state, loop)
     } catch {
-      work.failItem(item.sequence, error, state, loop)
+      work.failItem(item.sequence, loop.advised(error), state, loop)
     }
     if let stream = state.pointee.stream { ServerCall(stream).pace(state) }
   }
@@ -163,6 +163,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     _ sequence: UInt64, _ failure: CallFailure, _ state: StatePointer, _ loop: LoopServices
   ) {
     let stream = pointee.stream
+    if let reason = failure.refusalReason { loop.metrics.refused(reason) }
     if let answer = pointee.answer { giveBack(answer) }
     loop.pool.giveBack(self)
     if let stream { state.send(failure, sequence, ServerCall(stream)) }
@@ -192,7 +193,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       giveBack(answer)
       pointee.answer = nil
       loop.pool.giveBack(self)
-      state.send(error, sequence, call)
+      if let reason = error.refusalReason { loop.metrics.refused(reason) }
+      state.send(loop.advised(error), sequence, call)
       // The call itself may have failed over it, and the state with it.
       if call.attachment == nil { return }
     }

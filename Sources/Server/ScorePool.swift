@@ -15,7 +15,8 @@ struct ScoreWork {
   var requestID = ByteSlice.empty
   /// The transport's call; nil once nobody waits for the answer.
   var stream: UnsafeMutableRawPointer?
-  var arena: UnsafeMutablePointer<Arena>
+  let arena: UnsafeMutablePointer<Arena>
+  var arenaBytes = 0
   let services: Unmanaged<LoopServices>
   /// In the pool, when free; else of its `ScoreMany` call, if it is an item.
   var next: UnsafeMutablePointer<ScoreWork>?
@@ -60,6 +61,8 @@ struct ScorePart {
 struct ScorePool {
   private var free: UnsafeMutablePointer<ScoreWork>?
   private(set) var inFlight = 0
+  /// Of those in flight, as far as they have come.
+  private(set) var arenaBytes = 0
 
   mutating func take(_ services: Unmanaged<LoopServices>) -> UnsafeMutablePointer<ScoreWork> {
     inFlight += 1
@@ -82,6 +85,8 @@ struct ScorePool {
   }
 
   mutating func giveBack(_ work: UnsafeMutablePointer<ScoreWork>) {
+    arenaBytes -= work.pointee.arenaBytes
+    work.pointee.arenaBytes = 0
     work.pointee.arena.pointee.reset()
     work.pointee.call.pointee.sliceCompleted = nil
     work.pointee.kind = .unary
@@ -92,6 +97,13 @@ struct ScorePool {
     work.pointee.next = free
     free = work
     inFlight -= 1
+  }
+
+  /// Counts what a call's arena has come to.
+  mutating func noteArena(_ work: UnsafeMutablePointer<ScoreWork>) {
+    let bytes = work.pointee.arena.pointee.reservedBytes
+    arenaBytes += bytes - work.pointee.arenaBytes
+    work.pointee.arenaBytes = bytes
   }
 
   func destroy() {

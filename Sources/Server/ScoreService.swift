@@ -22,7 +22,7 @@ func handleScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
       if loop.engine.run(work.pointee.call) { work.finishUnary(loop) }
     } catch {
       work.abandonUnary(loop)
-      call.fail(error)
+      call.fail(loop.advised(error))
     }
   }
 }
@@ -51,7 +51,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       loop.pool.giveBack(self)
     } catch {
       abandonUnary(loop)
-      call.fail(error)
+      call.fail(loop.advised(error))
     }
   }
 

@@ -37,6 +37,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let lowest = Fidelity(rawValue: UInt8(truncatingIfNeeded: view.minFidelity)) ?? .prior
     try loop.engine.schedule(
       scoring, lowest: lowest, arena: arena, inPlaceNanoseconds: loop.inPlaceNanosecondsLeft())
+    loop.pool.noteArena(self)
   }
 
   /// The client's request id, or one of ours: 16 random bytes as hexadecimal digits.

@@ -29,7 +29,7 @@ func handleStreamScores(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMu
       }
     } catch {
       work.abandonParts(loop)
-      call.fail(error)
+      call.fail(loop.advised(error))
     }
   }
 }
@@ -104,7 +104,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       call.finish()
     } catch {
       abandonParts(loop)
-      call.fail(error)
+      call.fail(loop.advised(error))
     }
   }
 

@@ -63,6 +63,8 @@ struct LoopState {
   let methods: MethodTable
   let serviceContext: UnsafeMutableRawPointer?
   let callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
+  let callStarted: (@convention(c) (UnsafeMutableRawPointer?, Int) -> Void)?
+  let tellTurnEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
 
   /// Made when the first compressed message comes, or goes.
   var inflater: GzipInflater?
@@ -81,6 +83,8 @@ struct LoopState {
   var dead: ConnectionPointer?
   var firstTouched: UnsafeMutablePointer<ServerStream>?
   var lastTouched: UnsafeMutablePointer<ServerStream>?
+  /// Bytes of messages that are not taken yet, of all connections.
+  var receivingBytes = 0
   /// The tick that looks for stalls runs while some connection has bytes that do not go.
   var hasTick = false
   var drain = DrainState.none
@@ -91,6 +95,8 @@ struct LoopState {
     self.methods = MethodTable(services.methods)
     self.serviceContext = services.context
     self.callEnded = services.callEnded
+    callStarted = services.callStarted
+    tellTurnEnded = services.turnEnded
     http2Limits = HTTP2Limits(
       concurrentStreams: Limits.concurrentStreams, streamWindowBytes: Limits.streamWindowBytes,
       connectionWindowBytes: Limits.connectionWindowBytes,
@@ -226,6 +232,17 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     }
   }
 
+  private func tellFigures() {
+    guard let tell = pointee.tellTurnEnded else { return }
+    let counters = pointee.counters
+    var figures = LoopFigures(
+      connections: Int(counters.connectionsOpened - counters.connectionsClosed),
+      streams: pointee.slab.count, receivingBytes: pointee.receivingBytes,
+      sendingBytes: pointee.buffers.handedOutBytes, turns: pointee.eventLoop.turn,
+      writes: counters.writes)
+    tell(pointee.serviceContext, &figures)
+  }
+
   /// One write per connection, then the burials.
   func turnEnded() {
     settleTouchedStreams()
@@ -240,6 +257,7 @@ extension UnsafeMutablePointer where Pointee == LoopState {
       connection.close()
     }
     settleTouchedStreams()
+    tellFigures()
     if pointee.drain != .none && pointee.connections == nil { pointee.eventLoop.stop() }
   }
 }

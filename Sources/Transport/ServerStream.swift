@@ -69,6 +69,7 @@ struct ServerStream {
   var sentMessages = 0
   var timing = CallTiming()
   var cancellation: CancellationSource?
+  var refusal: RefusalReason?
 
   /// The service's own pointer.
   var attachment: UnsafeMutableRawPointer?

@@ -57,6 +57,8 @@ package struct CallRecord {
   package var status: StatusCode
   /// Nil when the call was answered.
   package var cancellation: CancellationSource?
+  /// Nil unless it was turned away.
+  package var refusal: RefusalReason?
   package var receivedBytes: Int
   package var sentBytes: Int
   package var receivedMessages: Int
@@ -77,21 +79,43 @@ package struct CallTiming: BitwiseCopyable, Sendable {
   package init() {}
 }
 
+/// What a loop holds and has done, told at the end of each turn.
+package struct LoopFigures: BitwiseCopyable {
+  package var connections = 0
+  package var streams = 0
+  /// Bytes of messages that are not taken yet.
+  package var receivingBytes = 0
+  /// Bytes of answers that have not gone.
+  package var sendingBytes = 0
+  package var turns: UInt64 = 0
+  package var writes: UInt64 = 0
+}
+
 /// The services of one loop: the methods, the loop's own state behind them, and who hears of
-/// calls that ended.
+/// calls that began and ended.
 package struct ServiceTable {
   package var methods: [ServiceMethod]
   package var context: UnsafeMutableRawPointer?
   /// `record` is the address of a `CallRecord`. Nil costs nothing.
   package var callEnded:
     (@convention(c) (_ service: UnsafeMutableRawPointer?, _ record: UnsafeRawPointer) -> Void)?
+  /// Headers of a call are there; −1 = no such method.
+  package var callStarted:
+    (@convention(c) (_ service: UnsafeMutableRawPointer?, _ method: Int) -> Void)?
+  /// `figures` is the address of a `LoopFigures`.
+  package var turnEnded:
+    (@convention(c) (_ service: UnsafeMutableRawPointer?, _ figures: UnsafeRawPointer) -> Void)?
 
   package init(
     methods: [ServiceMethod], context: UnsafeMutableRawPointer?,
-    callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)? = nil
+    callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)? = nil,
+    callStarted: (@convention(c) (UnsafeMutableRawPointer?, Int) -> Void)? = nil,
+    turnEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)? = nil
   ) {
     self.methods = methods
     self.context = context
     self.callEnded = callEnded
+    self.callStarted = callStarted
+    self.turnEnded = turnEnded
   }
 }

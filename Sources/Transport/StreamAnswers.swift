@@ -24,11 +24,13 @@ extension StreamPointer {
     if held > 0, held + byteCount > Limits.connectionOutboundBytes {
       throw CallFailure(
         .resourceExhausted,
-        "this connection holds \(held) bytes of answers that were not read: read them, then retry")
+        "this connection holds \(held) bytes of answers that were not read: read them, then retry",
+        refusal: .memory)
     }
     guard let buffer = loop.takeBuffer(byteCount) else {
       throw CallFailure(
-        .resourceExhausted, "the server holds as many bytes of answers as it may: retry later")
+        .resourceExhausted, "the server holds as many bytes of answers as it may: retry later",
+        refusal: .memory)
     }
     let capacity = BufferHeader.of(buffer).pointee.capacity
     pointee.chargedBytes += capacity
@@ -151,6 +153,7 @@ extension StreamPointer {
     precondition(pointee.phase != .answered, "a call is answered once")
     pointee.phase = .answered
     pointee.status = failure.code
+    pointee.refusal = failure.refusalReason
     dropInput()
     if pointee.hasSentHeaders {
       let kept = UnsafeMutablePointer<CallFailure>.allocate(capacity: 1)

@@ -61,7 +61,13 @@ extension StreamPointer {
   }
 
   private func countBuffered(since before: Int) {
-    pointee.connection.pointee.bufferedBytes += pointee.assembler.bufferedBytes - before
+    charge(pointee.assembler.bufferedBytes - before)
+  }
+
+  /// Bytes that wait to be taken, on the connection's account and the loop's.
+  private func charge(_ byteCount: Int) {
+    pointee.connection.pointee.bufferedBytes += byteCount
+    loop.pointee.receivingBytes += byteCount
   }
 
   /// False when the connection held too much, which ended the call.
@@ -70,8 +76,10 @@ extension StreamPointer {
       return true
     }
     fail(
-      .resourceExhausted,
-      "this connection holds over \(Limits.connectionBufferedBytes) bytes of unfinished messages")
+      CallFailure(
+        .resourceExhausted,
+        "this connection holds over \(Limits.connectionBufferedBytes) bytes of unfinished messages",
+        refusal: .memory))
     return false
   }
 
@@ -147,7 +155,7 @@ extension StreamPointer {
         grown.copyMemory(from: held, byteCount: pointee.heldCount)
         held.deallocate()
       }
-      pointee.connection.pointee.bufferedBytes += capacity - pointee.heldCapacity
+      charge(capacity - pointee.heldCapacity)
       pointee.held = grown
       pointee.heldCapacity = capacity
     }
@@ -185,7 +193,7 @@ extension StreamPointer {
   private func freeHeld() {
     pointee.held?.deallocate()
     pointee.held = nil
-    pointee.connection.pointee.bufferedBytes -= pointee.heldCapacity
+    charge(-pointee.heldCapacity)
     pointee.heldCapacity = 0
     pointee.heldCount = 0
   }
@@ -197,7 +205,7 @@ extension StreamPointer {
   func dropInput() {
     if pointee.heldCount > 0 { consume(pointee.heldCount) }
     freeHeld()
-    pointee.connection.pointee.bufferedBytes -= pointee.assembler.bufferedBytes
+    charge(-pointee.assembler.bufferedBytes)
     pointee.assembler.dispose()
   }
 }

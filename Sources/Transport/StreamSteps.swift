@@ -32,6 +32,7 @@ extension StreamPointer {
   func begin(headersAreTooLarge: Bool) {
     pointee.phase = .message
     setDeadline()
+    loop.pointee.callStarted?(loop.pointee.serviceContext, Int(pointee.headers.method))
     if headersAreTooLarge {
       return fail(
         .resourceExhausted,
@@ -197,7 +198,8 @@ extension StreamPointer {
     withUnsafeBytes(of: &traceParent) { trace in
       var record = CallRecord(
         method: Int(pointee.headers.method), status: pointee.status,
-        cancellation: pointee.cancellation, receivedBytes: pointee.receivedBytes,
+        cancellation: pointee.cancellation, refusal: pointee.refusal,
+        receivedBytes: pointee.receivedBytes,
         sentBytes: pointee.sentBytes, receivedMessages: pointee.receivedMessages,
         sentMessages: pointee.sentMessages,
         durationNanoseconds: now - pointee.startedNanoseconds, timing: pointee.timing,

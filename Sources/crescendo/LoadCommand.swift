@@ -137,7 +137,7 @@ struct LoadCommand: ParsableCommand {
     guard !findCapacity || !slo.isEmpty else {
       throw ValidationError("--find-capacity looks for the highest rate that meets --slo: give one")
     }
-    if let pid, ProcessUsage.read(pid) == nil {
+    if let pid, ServerProcess.read(pid) == nil {
       throw ValidationError("--pid \(pid) is no process of this machine that can be read")
     }
     if let maxInFlight, maxInFlight < connections {
@@ -191,7 +191,7 @@ struct LoadCommand: ParsableCommand {
 }
 
 /// The kernel's counters of a process.
-enum ProcessUsage {
+enum ServerProcess {
   static func read(_ pid: Int32) -> ServerUsage? {
     guard pid > 0, let stat = try? TextFile.read("/proc/\(pid)/stat"),
       let statm = try? TextFile.read("/proc/\(pid)/statm")

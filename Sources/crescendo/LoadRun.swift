@@ -81,7 +81,7 @@ struct LoadRun {
       let generator = try LoadGenerator(
         plan: plan, headers: headers, mix: mix,
         surroundings: LoadGenerator.Surroundings(
-          serverUsage: pid.map { pid in { ProcessUsage.read(pid) } },
+          serverUsage: pid.map { pid in { ServerProcess.read(pid) } },
           progress: showsProgress ? { StandardError.write("\r\u{1B}[K" + $0.line) } : nil))
       return try generator.run()
     } catch {

@@ -14,6 +14,14 @@ extension ServeCommand {
       createdUnixMilliseconds: try TimeArgument(parsing: manifest.created).unixMilliseconds)
     return ServerFacts(
       snapshot: { snapshot },
+      learnedCosts: {
+        serving.blueprints.flatMap { blueprint in
+          blueprint.learnedCosts.map {
+            ServerFacts.LearnedCost(
+              model: blueprint.declaration.name, level: $0.level, nanoseconds: $0.nanoseconds)
+          }
+        }
+      },
       process: {
         guard let usage = try? ProcessUsage.current() else { return nil }
         return ServerFacts.Process(

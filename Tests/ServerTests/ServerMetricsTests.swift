@@ -36,7 +36,7 @@ struct ServerMetricsTests {
     let metrics = ServerMetrics.example()
     let (first, second) = (metrics.loop(0), metrics.loop(1))
     for (index, method) in LoopServices.methods.enumerated() {
-      for _ in 0...index { first.messageReceived(method: index) }
+      first.messagesReceived(method: index, count: index + 1)
       for status in StatusCode.allCases {
         for _ in 0..<(100 * index + Int(status.rawValue) + 1) {
           second.callEnded(
