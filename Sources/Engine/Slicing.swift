@@ -43,8 +43,10 @@ struct Slicing {
     let levels = call.pointee.targetLevel
     if hasCheckpoints, levels > Levels.prior {
       sums = try allocate(Double.self, count * levels)
-      if levels > 1, count * featureCount * MemoryLayout<Double>.size <= Limits.keptRowsBytes {
-        keptRows = try allocate(Double.self, count * featureCount)
+      // Of all slices together, so that the bound is one whatever the number of shards.
+      let keptBytes = plan.candidateCount * featureCount * MemoryLayout<Double>.size
+      if levels > 1, keptBytes <= Limits.keptRowsBytes {
+        keptRows = arena.pointee.allocate(Double.self, count: count * featureCount)
       }
     }
     (slices + index).initialize(
