@@ -116,6 +116,9 @@ package enum Limits {
   package static let queueDelayTargetNanoseconds: UInt64 = 5_000_000
   /// How long a queue is watched before it is judged, nanoseconds (CoDel, 100 ms).
   package static let queueDelayIntervalNanoseconds: UInt64 = 100_000_000
+  /// How long a model's learned cost stands while it keeps every call from its trees, nanoseconds,
+  /// before an eighth is taken off: sixteen times too high is right again after 2 s.
+  package static let costDoubtNanoseconds: UInt64 = 100_000_000
   /// Rows of a call that are kept from checkpoint to checkpoint, bytes: above it they are put
   /// together anew for each, so that a model of many features does not fill the arena.
   package static let keptRowsBytes = 4 << 20

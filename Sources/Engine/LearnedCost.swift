@@ -14,6 +14,9 @@ final class LearnedCost: Sendable {
   private let share2: Atomic<UInt32>
   private let share3: Atomic<UInt32>
   private let fullLevel: Int
+  /// A batch has taught the trees' cost since the last doubt.
+  private let isConfirmed = Atomic<Bool>(true)
+  private let doubtedNanoseconds = Atomic<UInt64>(0)
 
   private static let shareUnit = 65_536.0
   /// Rows by id, row assembly, the transform.
@@ -21,6 +24,8 @@ final class LearnedCost: Sendable {
   /// A tree of some tens of leaves, walked.
   private static let treeNanoseconds = 50.0
   private static let priorNanoseconds = 40.0
+  /// From where a sample is let in whole: small numbers must be able to grow.
+  private static let leastPicoseconds: UInt64 = 10_000
 
   init(_ levels: Levels) {
     func cost(_ trees: Int) -> Double {
@@ -65,7 +70,8 @@ final class LearnedCost: Sendable {
 
   /// How many candidates are about this much work at a level: at least 1.
   func candidates(inNanoseconds nanoseconds: UInt64, level: Int) -> Int {
-    Int(clamping: max(nanoseconds * 1_000 / max(picoseconds(level), 1), 1))
+    let (scaled, overflow) = nanoseconds.multipliedReportingOverflow(by: 1_000)
+    return Int(clamping: max((overflow ? .max : scaled) / max(picoseconds(level), 1), 1))
   }
 
   /// A batch reached a level in this time. Small batches say more of clocks than of models.
@@ -74,6 +80,7 @@ final class LearnedCost: Sendable {
     let (scaled, overflow) = nanoseconds.multipliedReportingOverflow(by: 1_000)
     let sample = (overflow ? .max : scaled) / UInt64(candidates)
     if level == Levels.prior { return learn(priorPicoseconds, sample) }
+    isConfirmed.store(true, ordering: .relaxed)
     if level == fullLevel { return learn(fullPicoseconds, sample) }
     let (whole, tooMuch) = sample.multipliedReportingOverflow(by: 65_536)
     learn(fullPicoseconds, tooMuch ? .max : whole / max(share(level), 1))
@@ -90,9 +97,28 @@ final class LearnedCost: Sendable {
     }
   }
 
-  /// An eighth of each sample goes in.
+  /// No level with trees fits into a call's time. If that has been so for a while, the estimate
+  /// comes down by an eighth: what is never tried is never learned, and an estimate made while the
+  /// machine was busy would else stand for ever.
+  func doubt(now: UInt64) {
+    if isConfirmed.exchange(false, ordering: .relaxed) {
+      return doubtedNanoseconds.store(now, ordering: .relaxed)
+    }
+    let last = doubtedNanoseconds.load(ordering: .relaxed)
+    guard now >= last, now - last >= Limits.costDoubtNanoseconds,
+      doubtedNanoseconds.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
+    else { return }
+    let old = fullPicoseconds.load(ordering: .relaxed)
+    fullPicoseconds.store(max(old - old / 8, 1), ordering: .relaxed)
+  }
+
+  /// An eighth of each sample goes in, and no more than four times the estimate: a thread that is
+  /// put to sleep in the middle of a batch says nothing of the model.
   private func learn(_ cell: borrowing Atomic<UInt64>, _ sample: UInt64) {
     let old = cell.load(ordering: .relaxed)
+    let (most, overflow) = max(old, LearnedCost.leastPicoseconds)
+      .multipliedReportingOverflow(by: 4)
+    let sample = overflow ? sample : min(sample, most)
     cell.store(max(old - old / 8 + sample / 8, 1), ordering: .relaxed)
   }
 
