@@ -84,10 +84,11 @@ package final class Engine: @unchecked Sendable {
       self, blueprint, request, arena, nowUnixMilliseconds: clock.unixMilliseconds())
     call.pointee.plan = try planner.plan()
     call.pointee.sliceCount = 0
+    call.pointee.control.pointee.begin()
   }
 
   /// Chooses how far the call goes and where, and cuts it into slices. The request's message may go
-  /// away when this returns: what slices still read of it has been copied to `arena`.
+  /// away when `run` returns: what shards still read of it has been copied to `arena`.
   ///
   /// `inPlaceNanoseconds` is what the loop may still spend in this turn. Nothing that is a worse
   /// answer than the request allows is begun: DEADLINE_EXCEEDED where time is short,
@@ -101,36 +102,51 @@ package final class Engine: @unchecked Sendable {
     guard now < call.pointee.deadlineNanoseconds else {
       throw CallFailure(.deadlineExceeded, "the deadline had passed before any work was done")
     }
+    // A level that is little enough work waits for no shard.
+    func isInPlace(_ work: UInt64) -> Bool {
+      plan.candidateCount == 0 || (fanOut == .auto && work <= inPlaceNanoseconds)
+    }
     let full = work(plan, LevelChoice.full)
-    let isInPlace =
-      plan.candidateCount == 0 || (fanOut == .auto && full <= inPlaceNanoseconds)
-    let isCut =
-      !isInPlace && executor.shardCount > 1
-      && (fanOut == .always || (fanOut == .auto && full > Limits.fanOutNanoseconds))
-    let workers = UInt64(isCut ? executor.shardCount : 1)
+    let workers = workers(full)
+    let queue = isInPlace(full) ? 0 : queueNanoseconds(isCut: workers > 1)
     let levels = plan.blueprint._withUnsafeGuaranteedRef { $0.levels }
     let (choice, reason) = LevelChoice.choose(
       levels: levels, lowest: levels.lowest(lowest),
-      nanosecondsLeft: call.pointee.deadlineNanoseconds - now,
-      queueNanoseconds: isInPlace ? 0 : queueNanoseconds(isCut: isCut)
-    ) { work(plan, $0) / workers }
+      nanosecondsLeft: call.pointee.deadlineNanoseconds - now
+    ) { level in
+      let work = work(plan, level)
+      return isInPlace(work)
+        ? LevelChoice.Cost(work: work, queue: 0)
+        : LevelChoice.Cost(work: work / workers, queue: queue)
+    }
+    if reason == .deadline {
+      plan.blueprint._withUnsafeGuaranteedRef { $0.cost.doubt(now: now) }
+    }
     guard let choice else { throw Engine.short(reason) }
+    let aimed = work(plan, choice.level)
     call.pointee.lowestLevel = levels.lowest(lowest)
     call.pointee.targetLevel = choice.level
     call.pointee.targetReason = choice.reason
-    call.pointee.executesInPlace = isInPlace
-    call.pointee.isCutByItem = isCut
-    let aimed = work(plan, choice.level)
+    call.pointee.answeredLevel = choice.level
+    call.pointee.answeredReason = choice.reason
+    call.pointee.executesInPlace = isInPlace(aimed)
+    call.pointee.isCutByItem = workers > 1 && !call.pointee.executesInPlace
     let slicing = Slicing(
       call, arena,
       hasCheckpoints: call.pointee.sliceCompleted == nil
-        && aimed / workers > Limits.blockNanoseconds)
-    if !isInPlace { try slicing.detach() }
-    if isCut {
+        && aimed / (call.pointee.isCutByItem ? workers : 1) > Limits.blockNanoseconds)
+    if !call.pointee.executesInPlace { try slicing.detach() }
+    if call.pointee.isCutByItem {
       try slicing.byItem(shards: executor.shardCount, work: aimed)
     } else {
       try slicing.whole(work: aimed)
     }
+  }
+
+  /// Shards that a batch of this much work is cut for.
+  private func workers(_ work: UInt64) -> UInt64 {
+    let isCut = fanOut == .always || (fanOut == .auto && work > Limits.fanOutNanoseconds)
+    return isCut ? UInt64(executor.shardCount) : 1
   }
 
   /// Estimated work of a planned call at a level.
@@ -159,9 +175,15 @@ package final class Engine: @unchecked Sendable {
     let work = blueprint.cost.nanoseconds(
       candidates: candidates, level: blueprint.levels.full)
     guard fanOut != .auto || work > Limits.inPlaceNanoseconds else { return false }
-    let queued = executor.queuedNanoseconds(of: executor.leastLoadedShard)
+    return !Engine.hasRoom(
+      for: work / workers(work), isBatch: isBatch,
+      queued: executor.queuedNanoseconds(of: executor.leastLoadedShard))
+  }
+
+  /// A job that alone is over the limit still finds room in an empty queue.
+  private static func hasRoom(for work: UInt64, isBatch: Bool, queued: UInt64) -> Bool {
     let room = isBatch ? Limits.batchQueueNanoseconds : Limits.shardQueueNanoseconds
-    return queued > 0 && queued > room - min(work, room)
+    return queued == 0 || (work <= room && queued <= room - work)
   }
 
   /// Scores the scheduled call here, or hands its slices to shards; their columns are set by then.
@@ -172,32 +194,45 @@ package final class Engine: @unchecked Sendable {
     }
     let control = call.pointee.control
     if call.pointee.executesInPlace {
-      control.pointee.reset(slices: 0, level: call.pointee.targetLevel)
+      control.pointee.expect(slices: 0)
       slices.runInPlace(plan, clock)
       return true
     }
-    control.pointee.reset(
-      slices: call.pointee.sliceCount, level: call.pointee.targetLevel)
+    control.pointee.expect(slices: call.pointee.sliceCount)
+    let isStreamed = call.pointee.sliceCompleted != nil
     let now = clock.monotonicNanoseconds()
+    var submitted = 0
     for index in 0..<call.pointee.sliceCount {
       let slice = slices + index
-      // A slice without candidates has nothing to run.
-      let isEmpty = slice.pointee.count == 0
       slice.pointee.submittedNanoseconds = now
-      let shard = call.pointee.isCutByItem ? index : executor.leastLoadedShard
-      let job = UnsafeMutableRawPointer(slice).assumingMemoryBound(to: ShardJob.self)
-      if !isEmpty, hasRoom(for: call, on: shard), executor.submit(job, to: shard) { continue }
-      if !isEmpty { control.pointee.stop(.queueFull) }
+      // A slice without candidates has nothing to run.
+      if slice.pointee.count == 0 {
+        _ = control.pointee.leave()
+      } else if submit(slice, isBatch: call.pointee.isBatch, isCut: call.pointee.isCutByItem) {
+        submitted += 1
+      } else {
+        slice.pointee.isRefused = true
+        if !isStreamed { control.pointee.stop(.queueFull) }
+      }
+    }
+    // Parts may be on their way already: then what is refused is a part like any other.
+    if submitted == 0, plan.candidateCount > 0 { control.pointee.stop(.queueFull) }
+    for index in 0..<call.pointee.sliceCount where slices[index].isRefused {
+      if isStreamed, submitted > 0 { (slices + index).missEntirely(plan) }
       _ = control.pointee.leave()
     }
     guard control.pointee.leave() else { return false }
-    if call.pointee.sliceCompleted == nil { call.settle(plan, clock) }
+    if !isStreamed { call.settle(plan, clock) }
     return true
   }
 
-  private func hasRoom(for call: UnsafeMutablePointer<ScoreCall>, on shard: Int) -> Bool {
-    !call.pointee.isBatch
-      || executor.queuedNanoseconds(of: shard) <= Limits.batchQueueNanoseconds
+  private func submit(_ slice: ScoreSlicePointer, isBatch: Bool, isCut: Bool) -> Bool {
+    let shard = isCut ? slice.pointee.index : executor.leastLoadedShard
+    let queued = isBatch ? executor.queuedNanoseconds(of: shard) : 0
+    let work = slice.pointee.job.workNanoseconds
+    guard Engine.hasRoom(for: work, isBatch: isBatch, queued: queued) else { return false }
+    let job = UnsafeMutableRawPointer(slice).assumingMemoryBound(to: ShardJob.self)
+    return executor.submit(job, to: shard)
   }
 
   /// What a finished call came to.

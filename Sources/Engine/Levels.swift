@@ -63,23 +63,29 @@ struct LevelChoice: Equatable {
   /// A level that no model passes: its whole.
   static let full = Int.max
 
+  /// What a level would cost, nanoseconds: its own work, and the wait for its turn.
+  struct Cost: Equatable {
+    var work: UInt64
+    var queue: UInt64
+  }
+
   /// The finest level whose estimated work fits into what is left of the time after the queue;
-  /// nil when that is below `lowest`, and then `reason` says what was short: time, or room.
+  /// nil when that is below `lowest`, and then `reason` says what was short: time, or room. The
+  /// prior always fits: nothing is coarser.
   static func choose(
-    levels: Levels, lowest: Int, nanosecondsLeft: UInt64, queueNanoseconds: UInt64,
-    work: (Int) -> UInt64
+    levels: Levels, lowest: Int, nanosecondsLeft: UInt64, cost: (Int) -> Cost
   ) -> (choice: LevelChoice?, reason: Reason) {
     var level = levels.full
-    var wouldFitWithoutQueue = false
     while level > Levels.prior {
-      let work = work(level)
-      let (total, overflow) = work.addingReportingOverflow(queueNanoseconds)
+      let cost = cost(level)
+      let (total, overflow) = cost.work.addingReportingOverflow(cost.queue)
       if !overflow, total <= nanosecondsLeft { break }
-      if work <= nanosecondsLeft { wouldFitWithoutQueue = true }
       level -= 1
     }
     if level == levels.full { return (LevelChoice(level: level, reason: .ok), .ok) }
-    let reason: Reason = wouldFitWithoutQueue ? .overload : .deadline
+    // Without the queue, would there have been the next better answer, or one at all?
+    let missed = max(level + 1, lowest)
+    let reason: Reason = cost(missed).work <= nanosecondsLeft ? .overload : .deadline
     guard level >= lowest else { return (nil, reason) }
     return (LevelChoice(level: level, reason: reason), reason)
   }

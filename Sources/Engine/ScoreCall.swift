@@ -10,9 +10,11 @@ package struct ScoreCall {
   package var owner: UnsafeMutableRawPointer?
   /// Called once, on the thread of the slice that ended last, if `run` answered false.
   package var completed: @convention(c) (_ owner: UnsafeMutableRawPointer?) -> Void
-  /// A streamed call: called as each slice ends, on its thread, before `completed`. Its level is
-  /// fixed when it starts, for scores of different prefixes do not compare; a slice that misses it
-  /// answers NONE, DEADLINE.
+  /// A streamed call: called as each slice with candidates ends, on its thread, before `completed`
+  /// or before `run` answers true. Its level is fixed when it starts, for scores of different
+  /// prefixes do not compare; a slice that misses it answers NONE, DEADLINE. A slice that its shard
+  /// had no room for answers NONE, OVERLOAD, from within `run`; if no shard had any, the call is
+  /// refused and nothing is called.
   package var sliceCompleted:
     (@convention(c) (_ owner: UnsafeMutableRawPointer?, _ slice: Int) -> Void)?
 
@@ -90,16 +92,18 @@ struct CallControl: ~Copyable {
   private let remaining = Atomic<Int>(0)
   /// Why the call stops, as `CallStop.rawValue`; 0 = it goes on. The first reason stays.
   private let stopped = Atomic<UInt8>(0)
-  /// The finest level that no slice has missed.
-  private let level = Atomic<Int>(0)
-  /// Why one did, as `Reason.rawValue`.
-  private let missed = Atomic<UInt8>(Reason.ok.rawValue)
+  /// The coarsest level that a slice has fallen back to, and why, in one word so that they belong
+  /// together: 256 × level + `Reason.rawValue`, or the largest number.
+  private let missed = Atomic<Int>(.max)
 
-  func reset(slices: Int, level target: Int) {
-    remaining.store(slices + 1, ordering: .relaxed)
+  /// A new call; what stopped the one before it is forgotten.
+  func begin() {
     stopped.store(0, ordering: .relaxed)
-    level.store(target, ordering: .relaxed)
-    missed.store(Reason.ok.rawValue, ordering: .relaxed)
+    missed.store(.max, ordering: .relaxed)
+  }
+
+  func expect(slices: Int) {
+    remaining.store(slices + 1, ordering: .relaxed)
   }
 
   func stop(_ reason: CallStop) {
@@ -111,12 +115,17 @@ struct CallControl: ~Copyable {
 
   /// A slice got no further than this.
   func lower(to reached: Int, because reason: Reason) {
-    missed.store(reason.rawValue, ordering: .relaxed)
-    level.min(reached, ordering: .relaxed)
+    // Signed, for the minimum of unsigned atomics is a signed one in Swift 6.3.
+    missed.min(reached << 8 | Int(reason.rawValue), ordering: .relaxed)
   }
 
-  var commonLevel: Int { level.load(ordering: .relaxed) }
-  var missReason: Reason { Reason(rawValue: missed.load(ordering: .relaxed)) ?? .deadline }
+  /// The result of the slice that got least far, if any has missed the target.
+  var miss: SliceResult? {
+    let word = missed.load(ordering: .relaxed)
+    guard word != .max else { return nil }
+    return SliceResult(
+      level: word >> 8, reason: Reason(rawValue: UInt8(truncatingIfNeeded: word)) ?? .deadline)
+  }
 
   /// One slice, or the submitter, is done; true for the last.
   func leave() -> Bool {

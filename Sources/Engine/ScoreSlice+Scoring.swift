@@ -44,14 +44,17 @@ extension ScoreSlicePointer {
     let block = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: level)
     var (start, now) = (0, began)
     while start < pointee.count {
-      if let reason = stop(at: now) { return SliceResult(level: Levels.prior, reason: reason) }
+      if let reason = stop(at: now) ?? pointee.call.pointee.control.pointee.miss?.reason {
+        learn(blueprint, level, candidates: start, unknown: pointee.unknown, now - began)
+        return SliceResult(level: Levels.prior, reason: reason)
+      }
       let end = Swift.min(start + block, pointee.count)
       findRows(start..<end, plan)
       write(start..<end)
       start = end
       now = clock.monotonicNanoseconds()
     }
-    blueprint.cost.learn(level: level, candidates: pointee.count, nanoseconds: now - began)
+    learn(blueprint, level, candidates: start, unknown: pointee.unknown, now - began)
     return SliceResult(level: level, reason: .ok)
   }
 
@@ -68,10 +71,14 @@ extension ScoreSlicePointer {
       let block = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: level)
       var start = 0
       while start < pointee.count {
-        if let reason = stop(at: now) { return SliceResult(level: level - 1, reason: reason) }
+        var reason = stop(at: now)
         // Another slice has fallen behind: what is beyond its level will not be used.
-        if call.pointee.control.pointee.commonLevel < level {
-          return SliceResult(level: level - 1, reason: call.pointee.control.pointee.missReason)
+        if let miss = call.pointee.control.pointee.miss, miss.level < level {
+          reason = reason ?? miss.reason
+        }
+        if let reason {
+          learnUnfinished(blueprint, level, start, now - began, passed[level - 1])
+          return SliceResult(level: level - 1, reason: reason)
         }
         let end = Swift.min(start + block, pointee.count)
         if level == 1 { findRows(start..<end, plan) }
@@ -87,11 +94,32 @@ extension ScoreSlicePointer {
   }
 
   private func learn(_ blueprint: Blueprint, _ target: Int, _ passed: InlineArray<5, UInt64>) {
-    blueprint.cost.learn(level: target, candidates: pointee.count, nanoseconds: passed[target])
-    guard target == blueprint.levels.full, pointee.count >= 16 else { return }
+    let (count, unknown) = (pointee.count, pointee.unknown)
+    learn(blueprint, target, candidates: count, unknown: unknown, passed[target])
+    guard target == blueprint.levels.full, count - unknown >= max(16, unknown) else { return }
     for level in 1..<target {
       blueprint.cost.learnShare(level: level, part: passed[level], whole: passed[target])
     }
+  }
+
+  /// Unknown items cost next to nothing: a batch of them says nothing of the model.
+  private func learn(
+    _ blueprint: Blueprint, _ level: Int, candidates: Int, unknown: Int, _ nanoseconds: UInt64
+  ) {
+    let known = candidates - unknown
+    guard known >= unknown else { return }
+    blueprint.cost.learn(level: level, candidates: known, nanoseconds: nanoseconds)
+  }
+
+  /// The first `done` candidates had come to a level, all of them to the one before it. Estimates
+  /// that are too low would never be put right if only work that ends in time taught them.
+  private func learnUnfinished(
+    _ blueprint: Blueprint, _ level: Int, _ done: Int, _ elapsed: UInt64, _ before: UInt64
+  ) {
+    let part = Double(done) / Double(pointee.count)
+    let nanoseconds = elapsed - before + UInt64(Double(before) * part)
+    let unknown = level == 1 ? pointee.unknown : Int(Double(pointee.unknown) * part)
+    learn(blueprint, level, candidates: done, unknown: unknown, nanoseconds)
   }
 
   // MARK: Rows

@@ -30,6 +30,8 @@ struct ScoreSlice: BitwiseCopyable {
   /// A streamed slice that did not reach its call's level: all its positions are NONE.
   var isMissed = false
   var missReason = Reason.ok
+  /// No shard took it.
+  var isRefused = false
   var submittedNanoseconds: UInt64 = 0
   var queueNanoseconds: UInt64 = 0
   var scoreNanoseconds: UInt64 = 0
@@ -95,6 +97,13 @@ extension ScoreSlicePointer {
     _ = leave(plan, clock)
   }
 
+  /// A streamed slice that no shard took.
+  func missEntirely(_ plan: ScorePlan) {
+    writeMissed(plan, .overload)
+    let call = pointee.call
+    call.pointee.sliceCompleted?(call.pointee.owner, pointee.index)
+  }
+
   private func note(_ result: SliceResult, _ plan: ScorePlan) {
     let call = pointee.call
     guard result.level < call.pointee.targetLevel || result.reason != .ok else { return }
@@ -111,18 +120,15 @@ extension UnsafeMutablePointer where Pointee == ScoreCall {
   /// level that every slice has reached.
   func settle(_ plan: ScorePlan, _ clock: Clock) {
     let control = pointee.control
-    pointee.answeredLevel = pointee.targetLevel
-    pointee.answeredReason = pointee.targetReason
-    let common = control.pointee.commonLevel
-    let reason = control.pointee.missReason
-    guard control.pointee.stopReason == nil, reason != .ok else { return }
-    guard common >= pointee.lowestLevel,
+    guard let miss = control.pointee.miss else { return }
+    guard miss.level >= pointee.lowestLevel,
       clock.monotonicNanoseconds() < pointee.clientDeadlineNanoseconds
-    else { return control.pointee.stop(reason == .overload ? .shed : .deadline) }
+    else { return control.pointee.stop(miss.reason == .overload ? .shed : .deadline) }
+    guard control.pointee.stopReason == nil else { return }
     for index in 0..<pointee.sliceCount {
-      pointee.slices.map { ($0 + index).rewrite(plan, level: common, reason) }
+      pointee.slices.map { ($0 + index).rewrite(plan, level: miss.level, miss.reason) }
     }
-    pointee.answeredLevel = common
-    pointee.answeredReason = reason
+    pointee.answeredLevel = miss.level
+    pointee.answeredReason = miss.reason
   }
 }
