@@ -13,6 +13,8 @@ import Testing
   private let late =
     "DEADLINE_EXCEEDED: the deadline passed before all candidates were scored"
 
+  private let cancelled = "CANCELLED: the call was cancelled"
+
   init() throws {
     serving = try Serving(
       try world.snapshotSpec(text: PlainWorld.forestText(seed: 4, trees: 1)).load())
@@ -161,7 +163,7 @@ import Testing
     held.runAll()
     #expect(call.written == first)
     #expect(call.completion.count == 1)
-    #expect(outcome(call, engine) == "CANCELLED: the call was cancelled")
+    #expect(outcome(call, engine) == cancelled)
     // A later call in the same memory knows nothing of it.
     #expect(try !call.start(engine, request(60)))
     held.runAll()
@@ -169,17 +171,20 @@ import Testing
     #expect(call.written == 60)
   }
 
-  /// Of the reasons to stop the first is the one that is told.
-  @Test func theFirstReasonStays() throws {
+  /// Nobody reads what a cancelled call answers, but what it has answered stays.
+  @Test(arguments: [1, 2]) func cancelledAroundTheDeadline(_ sliceOfCancel: Int) throws {
     let held = HeldShards(2)
     let engine = Engine(serving, executor: held, fanOut: .always, clock: time.clock())
     let call = TestCall()
     #expect(try !call.start(engine, request(60), deadlineNanoseconds: time.now + 1_000_000))
     time.nowNanoseconds.add(1_000_000, ordering: .relaxed)
     held.runNext()
-    call.call.pointee.cancel()
-    held.runAll()
-    #expect(outcome(call, engine) == late)
+    if sliceOfCancel == 1 { call.call.pointee.cancel() }
+    held.runNext()
+    if sliceOfCancel == 2 { call.call.pointee.cancel() }
+    #expect(outcome(call, engine) == (sliceOfCancel == 1 ? cancelled : late))
+    #expect(call.completion.count == 1)
+    #expect(call.written == 0)
   }
 
   static let subsets = (1..<8).map { bits in Set((0..<3).filter { bits >> $0 & 1 == 1 }) }

@@ -134,6 +134,7 @@ struct Answer: Equatable {
 final class Completion: Sendable {
   private let calls = Atomic<Int>(0)
   private let semaphore = DispatchSemaphore(value: 0)
+  private let ended = Mutex<[Int]>([])
 
   var count: Int { calls.load(ordering: .sequentiallyConsistent) }
 
@@ -143,11 +144,21 @@ final class Completion: Sendable {
   }
 
   func wait() { semaphore.wait() }
+
+  /// Slices of a streamed call, in the order in which they ended.
+  var slices: [Int] { ended.withLock { $0 } }
+
+  func note(slice: Int) { ended.withLock { $0.append(slice) } }
 }
 
 private func completed(_ owner: UnsafeMutableRawPointer?) {
   guard let owner else { return }
   Unmanaged<Completion>.fromOpaque(owner).takeUnretainedValue().note()
+}
+
+func sliceCompleted(_ owner: UnsafeMutableRawPointer?, _ slice: Int) {
+  guard let owner else { return }
+  Unmanaged<Completion>.fromOpaque(owner).takeUnretainedValue().note(slice: slice)
 }
 
 /// A call with its memory, used again and again as a server does.

@@ -34,7 +34,7 @@ extension PlainWorld {
     return PlainWorld.features.map { value($0.1, request, position, item, user, hasUsers) }
   }
 
-  private func itemRow(_ request: PlainRequest, _ position: Int) -> Int? {
+  func itemRow(_ request: PlainRequest, _ position: Int) -> Int? {
     if request.itemURIs.isEmpty { return itemIDs.firstIndex(of: request.itemIDs[position]) }
     let uri = request.itemURIs[position]
     return (0..<PlainWorld.itemCount).first { PlainWorld.itemURI($0) == uri }
