@@ -123,6 +123,8 @@ final class HeldShards: ShardExecutor {
   func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
   var count: Int { held.withLock { $0.count } }
 
+  func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     if isFull.load(ordering: .sequentiallyConsistent) { return false }
     let job = Job(job: job, shard: shard)
