@@ -54,10 +54,8 @@ func runSlice(_ job: UnsafeMutableRawPointer, _ shard: Int) {
     let isShed = engine.queueDelays[shard].sheds(
       waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: call.pointee.isBatch,
       now: now)
-    slice.end(
-      isShed
-        ? SliceResult(level: Levels.prior, reason: .overload) : slice.score(plan, engine.clock),
-      plan, engine.clock)
+    let shed = SliceResult(level: Levels.prior, reason: .overload)
+    slice.end(isShed ? shed : slice.score(plan, engine.clock), plan, engine.clock)
   }
 }
 

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Engine
 
-/// A call that is cancelled at any of its looks at the clock does nothing more, ends once, and leaves
-/// its memory to the next.
+/// A call that is cancelled at any of its looks at the clock does nothing more, ends once, and
+/// leaves its memory to the next.
 @Suite struct CancellationTests {
   private let world = PlainWorld(seed: 91)
   private let serving: Serving

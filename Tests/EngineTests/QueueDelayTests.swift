@@ -10,7 +10,7 @@ private struct PlainQueueDelay {
   var end: UInt64?
   var isOverloaded = false
 
-  mutating func sheds(_ waited: UInt64, isBatch: Bool, now: UInt64) -> Bool {
+  mutating func sheds(_ waited: UInt64, of allowed: UInt64, isBatch: Bool, now: UInt64) -> Bool {
     samples.append(waited)
     if let end, now < end {
       // The interval goes on.
@@ -19,7 +19,8 @@ private struct PlainQueueDelay {
       end = now + 100_000_000
       samples = []
     }
-    return isOverloaded && waited > (isBatch ? 0 : 10_000_000)
+    let patience = isBatch ? Double(allowed) / 16 : max(10_000_000, Double(allowed) / 4)
+    return isOverloaded && Double(waited) >= patience.rounded(.down) + 1
   }
 }
 
@@ -29,8 +30,13 @@ private final class Queue {
 
   var isOverloaded: Bool { delay.isOverloaded }
 
-  func sheds(waitedNanoseconds: UInt64, isBatch: Bool, now: UInt64) -> Bool {
-    delay.sheds(waitedNanoseconds: waitedNanoseconds, isBatch: isBatch, now: now)
+  /// Of a caller in a hurry, unless told otherwise.
+  func sheds(
+    waitedNanoseconds: UInt64, allowedNanoseconds: UInt64 = 0, isBatch: Bool, now: UInt64
+  ) -> Bool {
+    delay.sheds(
+      waitedNanoseconds: waitedNanoseconds, allowedNanoseconds: allowedNanoseconds,
+      isBatch: isBatch, now: now)
   }
 }
 
@@ -113,6 +119,37 @@ private final class Queue {
     }
   }
 
+  /// A quarter of the time that was given, or 10 ms; a sixteenth for batch.
+  @Test func patience() {
+    let delay = Queue()
+    func sheds(_ waited: UInt64, of allowed: UInt64, isBatch: Bool = false) -> Bool {
+      delay.sheds(
+        waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: isBatch,
+        now: 300 * millisecond)
+    }
+    for job in 0...300 {
+      _ = delay.sheds(
+        waitedNanoseconds: 20 * millisecond, isBatch: false, now: UInt64(job) * millisecond)
+    }
+    #expect(delay.isOverloaded)
+    #expect(!sheds(10 * millisecond, of: 0) && sheds(10 * millisecond + 1, of: 0))
+    #expect(!sheds(10 * millisecond, of: 40 * millisecond))
+    #expect(sheds(10 * millisecond + 1, of: 40 * millisecond))
+    #expect(!sheds(25 * millisecond, of: 100 * millisecond))
+    #expect(sheds(25 * millisecond + 1, of: 100 * millisecond))
+    #expect(!sheds(1 << 60, of: .max) && sheds(.max, of: .max))
+    #expect(!sheds(millisecond, of: 16 * millisecond, isBatch: true))
+    #expect(sheds(millisecond + 1, of: 16 * millisecond, isBatch: true))
+    #expect(!sheds(0, of: 0, isBatch: true) && sheds(1, of: 0, isBatch: true))
+    // Of two who wait and allow the same, no interactive one is shed before batch.
+    for exponent in 0..<64 {
+      for waited in [0, millisecond, 7 * millisecond, 11 * millisecond, 1 << 40] {
+        let allowed = UInt64(1) << exponent
+        #expect(!sheds(waited, of: allowed) || sheds(waited, of: allowed, isBatch: true))
+      }
+    }
+  }
+
   @Test func againstTheDefinition() {
     for seed: UInt64 in 1...20 {
       var random = SplitMix64(seed: seed)
@@ -127,8 +164,10 @@ private final class Queue {
           [4_000_000, 12_000_000, 40_000_000, 400_000][Int(now / 500_000_000 % 4)] as UInt64
         let waited = UInt64.random(in: most / 2...most, using: &random)
         let isBatch = random.next() % 3 == 0
-        let sheds = delay.sheds(waitedNanoseconds: waited, isBatch: isBatch, now: now)
-        let expected = plain.sheds(waited, isBatch: isBatch, now: now)
+        let allowed = UInt64.random(in: 0...200_000_000, using: &random)
+        let sheds = delay.sheds(
+          waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: isBatch, now: now)
+        let expected = plain.sheds(waited, of: allowed, isBatch: isBatch, now: now)
         #expect(sheds == expected, "seed \(seed), job \(job)")
         shed += sheds ? 1 : 0
       }

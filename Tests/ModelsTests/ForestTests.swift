@@ -139,6 +139,26 @@ import Testing
     #expect(try ModelSource(constant).parsed().meanRaw == 3)
   }
 
+  /// Tree by tree what `meanRaw` is the sum of, in order.
+  @Test func meansOfTheTrees() throws {
+    var plain = TreeSource()
+    plain["leaf_count"] = nil
+    var none = TreeSource()
+    none["leaf_count"] = "0 0"
+    var source = ModelSource()
+    source.trees = [
+      TreeSource(), .constant("0.5"), plain, none, TreeSource(["leaf_value": "-3 1e16"]),
+      TreeSource(["leaf_value": "0.1 0.7", "leaf_count": "2147483647 1"]),
+      TreeSource(["leaf_value": "-1 7", "leaf_count": "0 5"]),
+    ]
+    let forest = try source.parsed()
+    let weighted: Double = (0.1 * 2_147_483_647 + 0.7) / 2_147_483_648
+    let large: Double = (-3 * 3 + 1e16) / 4
+    #expect(forest.treeMeans == [1.25, 0.5, 1.5, 1.5, large, weighted, 7])
+    #expect(forest.meanRaw.bitPattern == forest.treeMeans.reduce(0, +).bitPattern)
+    #expect(forest.treeMeans.count == forest.treeCount)
+  }
+
   @Test func statisticsCountWhatIsThere() throws {
     var source = ModelSource()
     source.trees = [
