@@ -42,6 +42,7 @@ extension Limits {
     ("batchQueueNanoseconds", Double(batchQueueNanoseconds)),
     ("queueDelayTargetNanoseconds", Double(queueDelayTargetNanoseconds)),
     ("queueDelayIntervalNanoseconds", Double(queueDelayIntervalNanoseconds)),
+    ("costDoubtNanoseconds", Double(costDoubtNanoseconds)),
     ("keptRowsBytes", Double(keptRowsBytes)),
     ("modelFileBytes", Double(modelFileBytes)),
     ("features", Double(features)),

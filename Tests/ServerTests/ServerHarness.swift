@@ -120,7 +120,6 @@ final class HeldShards: ShardExecutor {
   init(_ count: Int) { shardCount = count }
 
   var leastLoadedShard: Int { 0 }
-  func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
   var count: Int { held.withLock { $0.count } }
 
   func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
