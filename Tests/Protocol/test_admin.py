@@ -214,10 +214,12 @@ def test_bad_clients_hurt_nobody(stubs, admin, connect):
         with dial() as one:
             one.sendall(junk)
             one.shutdown(socket.SHUT_WR)
+            # It is answered, closed, or left to wait for its turn to be closed: never a crash.
+            one.settimeout(1)
             try:
                 while one.recv(1 << 16):
                     pass
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 pass
     assert get(admin, "/healthz")[0] == 200
     # Those that were closed for the others' sake are seen closed.
