@@ -31,6 +31,8 @@ let flyingFox: [Target.Dependency] = [
 ]
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
 let package = Package(
   name: "crescendo",
   products: [
@@ -41,6 +43,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
   ],
   targets: [
@@ -89,7 +92,7 @@ let package = Package(
       name: "crescendo",
       dependencies: [
         "Load", "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals",
-        "Models", "Crypto", "Wire", "Syscalls", "Core", argumentParser, logging,
+        "Models", "Crypto", "Wire", "Syscalls", "Core", argumentParser, logging, yams,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -120,7 +123,12 @@ let package = Package(
         "Syscalls", "Core", logging,
       ]),
     tests("LoadTests", ["Load", "Client", "HTTP2", "Wire", "Syscalls", "Core"]),
-    tests("CLITests", ["crescendo", "Load", "Client", "Wire", "Syscalls", "Core", argumentParser]),
+    tests(
+      "CLITests",
+      [
+        "crescendo", "Load", "Client", "Engine", "Wire", "Syscalls", "Core", argumentParser,
+        logging,
+      ]),
     tests("TidyTests", []),
   ],
   swiftLanguageModes: [.v6]

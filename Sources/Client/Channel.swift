@@ -111,7 +111,7 @@ package final class Channel {
       output.removeAll(keepingCapacity: true)
       outputStart = 0
     }
-    while output.count - outputStart < Limits.writeBufferBytes,
+    while output.count - outputStart < Limits.serving.writeBufferBytes,
       let slice = connection.nextOutput()
     {
       output.append(contentsOf: slice.bytes)

@@ -5,12 +5,12 @@ internal import Wire
 /// The bounds and names of a client.
 package struct ClientOptions: Sendable {
   /// The longest message that is taken as an answer, bytes.
-  package var responseLimitBytes = Limits.messageBytes
+  package var responseLimitBytes = Limits.serving.messageBytes
   package var userAgent = "crescendo/\(Version.text)"
   package var http2 = HTTP2Limits(
-    concurrentStreams: 0, streamWindowBytes: Limits.streamWindowBytes,
-    connectionWindowBytes: Limits.connectionWindowBytes,
-    headerListBytes: Limits.headerListBytes, headerCount: Limits.headerCount)
+    concurrentStreams: 0, streamWindowBytes: Limits.serving.streamWindowBytes,
+    connectionWindowBytes: Limits.serving.connectionWindowBytes,
+    headerListBytes: Limits.serving.headerListBytes, headerCount: Limits.serving.headerCount)
 
   package init() {}
 }

@@ -3,8 +3,8 @@ internal import Signals
 
 /// When a batch is cut into slices for several shards.
 package enum FanOut: String, Sendable, CaseIterable {
-  /// In place on the loop up to `Limits.inPlaceNanoseconds` of estimated work; then one shard;
-  /// from `Limits.fanOutNanoseconds` on, one slice per shard.
+  /// In place on the loop up to `ServingLimits.inPlaceNanoseconds` of estimated work; then one
+  /// shard; from `ServingLimits.fanOutNanoseconds` on, one slice per shard.
   case auto
   /// One slice per shard, however small.
   case always
@@ -95,7 +95,7 @@ package final class Engine: @unchecked Sendable {
   /// RESOURCE_EXHAUSTED where the queue is long.
   package func schedule(
     _ call: UnsafeMutablePointer<ScoreCall>, lowest: Fidelity, arena: UnsafeMutablePointer<Arena>,
-    inPlaceNanoseconds: UInt64 = Limits.inPlaceNanoseconds
+    inPlaceNanoseconds: UInt64 = Limits.serving.inPlaceNanoseconds
   ) throws(CallFailure) {
     guard let plan = call.pointee.plan else { preconditionFailure("planned before scheduled") }
     let now = clock.monotonicNanoseconds()
@@ -134,7 +134,7 @@ package final class Engine: @unchecked Sendable {
     let slicing = Slicing(
       call, arena,
       hasCheckpoints: call.pointee.sliceCompleted == nil
-        && aimed / (call.pointee.isCutByItem ? workers : 1) > Limits.blockNanoseconds)
+        && aimed / (call.pointee.isCutByItem ? workers : 1) > Limits.serving.blockNanoseconds)
     if !call.pointee.executesInPlace { try slicing.detach() }
     if call.pointee.isCutByItem {
       try slicing.byItem(shards: executor.shardCount, work: aimed)
@@ -145,7 +145,7 @@ package final class Engine: @unchecked Sendable {
 
   /// Shards that a batch of this much work is cut for.
   private func workers(_ work: UInt64) -> UInt64 {
-    let isCut = fanOut == .always || (fanOut == .auto && work > Limits.fanOutNanoseconds)
+    let isCut = fanOut == .always || (fanOut == .auto && work > Limits.serving.fanOutNanoseconds)
     return isCut ? UInt64(executor.shardCount) : 1
   }
 
@@ -174,7 +174,7 @@ package final class Engine: @unchecked Sendable {
     let blueprint = serving.defaultBlueprint
     let work = blueprint.cost.nanoseconds(
       candidates: candidates, level: blueprint.levels.full)
-    guard fanOut != .auto || work > Limits.inPlaceNanoseconds else { return false }
+    guard fanOut != .auto || work > Limits.serving.inPlaceNanoseconds else { return false }
     return !Engine.hasRoom(
       for: work / workers(work), isBatch: isBatch,
       queued: executor.queuedNanoseconds(of: executor.leastLoadedShard))
@@ -182,7 +182,7 @@ package final class Engine: @unchecked Sendable {
 
   /// A job that alone is over the limit still finds room in an empty queue.
   private static func hasRoom(for work: UInt64, isBatch: Bool, queued: UInt64) -> Bool {
-    let room = isBatch ? Limits.batchQueueNanoseconds : Limits.shardQueueNanoseconds
+    let room = isBatch ? Limits.serving.batchQueueNanoseconds : Limits.serving.shardQueueNanoseconds
     return queued == 0 || (work <= room && queued <= room - work)
   }
 

@@ -105,7 +105,7 @@ final class LearnedCost: Sendable {
       return doubtedNanoseconds.store(now, ordering: .relaxed)
     }
     let last = doubtedNanoseconds.load(ordering: .relaxed)
-    guard now >= last, now - last >= Limits.costDoubtNanoseconds,
+    guard now >= last, now - last >= Limits.serving.costDoubtNanoseconds,
       doubtedNanoseconds.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
     else { return }
     let old = fullPicoseconds.load(ordering: .relaxed)

@@ -19,15 +19,15 @@ struct QueueDelay: BitwiseCopyable {
   ) -> Bool {
     shortest = min(shortest, waitedNanoseconds)
     if now >= intervalEnd {
-      isOverloaded = intervalEnd > 0 && shortest > Limits.queueDelayTargetNanoseconds
-      intervalEnd = now + Limits.queueDelayIntervalNanoseconds
+      isOverloaded = intervalEnd > 0 && shortest > Limits.serving.queueDelayTargetNanoseconds
+      intervalEnd = now + Limits.serving.queueDelayIntervalNanoseconds
       shortest = .max
     }
     guard isOverloaded else { return false }
     let patience =
       isBatch
       ? allowedNanoseconds / 16
-      : max(2 * Limits.queueDelayTargetNanoseconds, allowedNanoseconds / 4)
+      : max(2 * Limits.serving.queueDelayTargetNanoseconds, allowedNanoseconds / 4)
     return waitedNanoseconds > patience
   }
 }

@@ -41,7 +41,8 @@ extension ScoreSlicePointer {
     _ write: (Range<Int>) -> Void
   ) -> SliceResult {
     let level = pointee.call.pointee.targetLevel
-    let block = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: level)
+    let block = blueprint.cost.candidates(
+      inNanoseconds: Limits.serving.blockNanoseconds, level: level)
     var (start, now) = (0, began)
     while start < pointee.count {
       if let reason = stop(at: now) ?? pointee.call.pointee.control.pointee.miss?.reason {
@@ -68,7 +69,8 @@ extension ScoreSlicePointer {
     var now = began
     var passed = InlineArray<5, UInt64>(repeating: 0)
     for level in 1...target {
-      let block = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: level)
+      let block = blueprint.cost.candidates(
+        inNanoseconds: Limits.serving.blockNanoseconds, level: level)
       var start = 0
       while start < pointee.count {
         var reason = stop(at: now)

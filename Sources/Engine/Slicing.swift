@@ -45,7 +45,7 @@ struct Slicing {
       sums = try allocate(Double.self, count * levels)
       // Of all slices together, so that the bound is one whatever the number of shards.
       let keptBytes = plan.candidateCount * featureCount * MemoryLayout<Double>.size
-      if levels > 1, keptBytes <= Limits.keptRowsBytes {
+      if levels > 1, keptBytes <= Limits.serving.keptRowsBytes {
         keptRows = arena.pointee.allocate(Double.self, count: count * featureCount)
       }
     }

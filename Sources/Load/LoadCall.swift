@@ -104,7 +104,7 @@ struct LoadCall {
   }
 
   private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
-    guard kept + bytes.count <= Limits.messageBytes + MessageAssembler.prefixBytes else {
+    guard kept + bytes.count <= Limits.serving.messageBytes + MessageAssembler.prefixBytes else {
       return message = .tooLarge
     }
     reserve(kept + bytes.count)
@@ -113,7 +113,9 @@ struct LoadCall {
     kept += bytes.count
     let all = UnsafeRawBufferPointer(start: buffer, count: kept)
     guard let whole = LoadCall.framedCount(all) else { return }
-    if whole > Limits.messageBytes + MessageAssembler.prefixBytes { return message = .tooLarge }
+    if whole > Limits.serving.messageBytes + MessageAssembler.prefixBytes {
+      return message = .tooLarge
+    }
     if whole < kept { return message = .several }
     if whole == kept { message = LoadCall.read(all) }
   }

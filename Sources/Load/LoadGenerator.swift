@@ -77,7 +77,7 @@ package final class LoadGenerator {
     clock = surroundings.clock
     pool = try LinkPool(plan: plan, headers: headers, connectMilliseconds: connectMilliseconds)
     timer = try PreciseTimer()
-    readBuffer = .allocate(byteCount: Limits.readBufferBytes, alignment: 64)
+    readBuffer = .allocate(byteCount: Limits.serving.readBufferBytes, alignment: 64)
     schedule = ArrivalSchedule(plan.schedule, ratePerSecond: plan.ratePerSecond, seed: plan.seed)
     // Another stream of random numbers than the schedule's.
     random = SplitMix64(seed: splitmix64(plan.seed))
@@ -127,7 +127,7 @@ package final class LoadGenerator {
       guard let token = pool.poller.event(index).token else { continue }
       hasRead = true
       let link = Unmanaged<LoadLink>.fromOpaque(token).takeUnretainedValue()
-      link.read(readBuffer, capacity: Limits.readBufferBytes, clock: clock)
+      link.read(readBuffer, capacity: Limits.serving.readBufferBytes, clock: clock)
       takeEnded(link)
     }
     return hasRead

@@ -57,7 +57,7 @@ final class LoadLink {
           output.removeAll(keepingCapacity: true)
           outputStart = 0
           connection.collectOutput(
-            into: &output, limitBytes: Limits.writeBufferBytes,
+            into: &output, limitBytes: Limits.serving.writeBufferBytes,
             nowNanoseconds: clock.monotonicNanoseconds())
         }
         guard outputStart < output.count else { break }

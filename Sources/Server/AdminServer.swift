@@ -188,7 +188,7 @@ private final class BoundedPool: AsyncSocketPool {
       state.next += 1
       state.waiting[state.next] = task
       let oldest =
-        state.waiting.count > Limits.adminConnections
+        state.waiting.count > Limits.serving.adminConnections
         ? state.waiting.keys.min().flatMap { state.waiting.removeValue(forKey: $0) } : nil
       return (state.next, oldest)
     }

@@ -119,7 +119,7 @@ final class LoopServices {
   /// When to come back: between one and two times what a full queue takes to empty, so that those
   /// who were refused together do not come back together.
   private func pushbackMilliseconds() -> Int32 {
-    let base = UInt64(Limits.shardQueueNanoseconds / 1_000_000)
+    let base = UInt64(Limits.serving.shardQueueNanoseconds / 1_000_000)
     return Int32(base + random.next() % base)
   }
 
@@ -131,7 +131,7 @@ final class LoopServices {
       turnBegunNanoseconds = now
     }
     let spent = now - min(now, turnBegunNanoseconds)
-    return spent < Limits.inPlaceTurnNanoseconds ? Limits.inPlaceNanoseconds : 0
+    return spent < Limits.serving.inPlaceTurnNanoseconds ? Limits.serving.inPlaceNanoseconds : 0
   }
 
   /// Notes what a batch came to, for its call's record.

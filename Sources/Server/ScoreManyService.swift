@@ -72,14 +72,15 @@ extension ServerCall {
   /// Takes no more items while as many as may are worked on, or their answers do not go.
   fileprivate func pace(_ state: StatePointer) {
     guard !state.pointee.isPaused,
-      state.pointee.itemCount >= Limits.streamItems || !wantsMore()
+      state.pointee.itemCount >= Limits.serving.streamItems || !wantsMore()
     else { return }
     state.pointee.isPaused = true
     pauseReading()
   }
 
   fileprivate func unpause(_ state: StatePointer) {
-    guard state.pointee.isPaused, state.pointee.itemCount <= Limits.streamItems / 2, wantsMore()
+    guard state.pointee.isPaused, state.pointee.itemCount <= Limits.serving.streamItems / 2,
+      wantsMore()
     else { return }
     state.pointee.isPaused = false
     resumeReading()

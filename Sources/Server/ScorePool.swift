@@ -73,7 +73,9 @@ struct ScorePool {
     }
     let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
     arena.initialize(
-      to: Arena(firstChunkBytes: Limits.arenaFirstChunkBytes, limitBytes: Limits.arenaBytes))
+      to: Arena(
+        firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes)
+    )
     let call = UnsafeMutablePointer<ScoreCall>.allocate(capacity: 1)
     call.initialize(to: ScoreCall(completed: scoreCompleted))
     let work = UnsafeMutablePointer<ScoreWork>.allocate(capacity: 1)

@@ -20,7 +20,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       throw failure
     }
     if let failure = ScoreRequestDecoder.decode(
-      message, into: &view, arena: arena, candidatesMax: Limits.candidates)
+      message, into: &view, arena: arena, candidatesMax: Limits.serving.candidates)
     {
       throw failure
     }

@@ -89,7 +89,7 @@ extension ConnectionPointer {
     let loop = pointee.loop
     do {
       switch try Sockets.read(
-        pointee.descriptor, into: loop.pointee.readBuffer, capacity: Limits.readBufferBytes)
+        pointee.descriptor, into: loop.pointee.readBuffer, capacity: Limits.serving.readBufferBytes)
       {
       case .notReady:
         return
@@ -163,7 +163,7 @@ extension ConnectionPointer {
     let buffer = loop.pointee.writeBuffer
     var used = 0
     // One frame at a time comes out, of at most 16 KiB and its header.
-    while used + LoopState.frameRoomBytes <= Limits.writeBufferBytes {
+    while used + LoopState.frameRoomBytes <= Limits.serving.writeBufferBytes {
       guard let output = try pointee.session.nextOutput(), let base = output.base else { break }
       (buffer + used).copyMemory(from: base, byteCount: output.count)
       used += output.count
@@ -179,12 +179,12 @@ extension ConnectionPointer {
       try keepPending(buffer + sent, used - sent)
       return false
     }
-    return used + LoopState.frameRoomBytes > Limits.writeBufferBytes
+    return used + LoopState.frameRoomBytes > Limits.serving.writeBufferBytes
   }
 
   private func keepPending(_ bytes: UnsafeRawPointer, _ count: Int) throws {
     if pointee.pending == nil {
-      pointee.pending = .allocate(byteCount: Limits.writeBufferBytes, alignment: 16)
+      pointee.pending = .allocate(byteCount: Limits.serving.writeBufferBytes, alignment: 16)
     }
     pointee.pending?.copyMemory(from: bytes, byteCount: count)
     pointee.pendingCount = count

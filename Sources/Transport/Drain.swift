@@ -19,8 +19,8 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     pointee.drain = .noticed
     forEachConnection { $0.notice() }
     let now = pointee.eventLoop.clock.monotonicNanoseconds()
-    schedule(.goAway, at: now + Limits.drainNoticeNanoseconds)
-    schedule(.hardStop, at: now + Limits.drainNanoseconds)
+    schedule(.goAway, at: now + Limits.serving.drainNoticeNanoseconds)
+    schedule(.hardStop, at: now + Limits.serving.drainNanoseconds)
   }
 
   fileprivate func forEachConnection(_ body: (ConnectionPointer) -> Void) {
@@ -69,7 +69,8 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     guard !pointee.hasTick else { return }
     pointee.hasTick = true
     schedule(
-      .tick, at: pointee.eventLoop.clock.monotonicNanoseconds() + Limits.stallTickNanoseconds)
+      .tick,
+      at: pointee.eventLoop.clock.monotonicNanoseconds() + Limits.serving.stallTickNanoseconds)
   }
 
   private func tick() {
@@ -115,7 +116,7 @@ extension ConnectionPointer {
   /// whole connection where the socket refuses bytes, single streams where windows are closed.
   fileprivate func cutStalls(now: UInt64) {
     if pointee.pendingCount > 0 {
-      if now - Swift.min(now, pointee.progressNanoseconds) > Limits.stallNanoseconds {
+      if now - Swift.min(now, pointee.progressNanoseconds) > Limits.serving.stallNanoseconds {
         pointee.loop.pointee.counters.connectionsStalled += 1
         markDead()
       }
@@ -137,7 +138,9 @@ extension StreamPointer {
       pointee.progressNanoseconds = now
     }
     let isLate = now >= pointee.deadlineNanoseconds
-    guard isLate || now - pointee.progressNanoseconds > Limits.stallNanoseconds else { return }
+    guard isLate || now - pointee.progressNanoseconds > Limits.serving.stallNanoseconds else {
+      return
+    }
     cut(isLate ? .deadline : .connection)
   }
 }

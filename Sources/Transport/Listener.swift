@@ -47,7 +47,7 @@ struct Listener {
       total += count
       if count < fewest { (best, fewest) = (loop, count) }
     }
-    guard total < Limits.connections else { return Sockets.close(descriptor) }
+    guard total < Limits.serving.connections else { return Sockets.close(descriptor) }
     best.connectionCount.pointee.add(1, ordering: .relaxed)
     let arrival = UnsafeMutablePointer<Arrival>.allocate(capacity: 1)
     arrival.initialize(

@@ -36,7 +36,7 @@ final class ProcessBudget: Sendable {
   /// False when these bytes are too many.
   func take(_ byteCount: Int) -> Bool {
     let now = held.add(byteCount, ordering: .relaxed).newValue
-    if now <= Limits.processOutboundBytes { return true }
+    if now <= Limits.serving.processOutboundBytes { return true }
     held.subtract(byteCount, ordering: .relaxed)
     return false
   }
@@ -98,11 +98,12 @@ struct LoopState {
     callStarted = services.callStarted
     tellTurnEnded = services.turnEnded
     http2Limits = HTTP2Limits(
-      concurrentStreams: Limits.concurrentStreams, streamWindowBytes: Limits.streamWindowBytes,
-      connectionWindowBytes: Limits.connectionWindowBytes,
-      headerListBytes: Limits.headerListBytes, headerCount: Limits.headerCount)
-    readBuffer = .allocate(byteCount: Limits.readBufferBytes, alignment: 64)
-    writeBuffer = .allocate(byteCount: Limits.writeBufferBytes, alignment: 64)
+      concurrentStreams: Limits.serving.concurrentStreams,
+      streamWindowBytes: Limits.serving.streamWindowBytes,
+      connectionWindowBytes: Limits.serving.connectionWindowBytes,
+      headerListBytes: Limits.serving.headerListBytes, headerCount: Limits.serving.headerCount)
+    readBuffer = .allocate(byteCount: Limits.serving.readBufferBytes, alignment: 64)
+    writeBuffer = .allocate(byteCount: Limits.serving.writeBufferBytes, alignment: 64)
     connectionCount = .allocate(capacity: 1)
     connectionCount.initialize(to: Atomic(0))
     nowNanoseconds = eventLoop.clock.monotonicNanoseconds()
@@ -185,11 +186,11 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     let compressed = stream.pointee.assembler.message
     let inflater = pointee.inflater ?? GzipInflater()
     pointee.inflater = inflater
-    let capacity = GzipInflater.capacity(compressed, limitBytes: Limits.messageBytes)
+    let capacity = GzipInflater.capacity(compressed, limitBytes: Limits.serving.messageBytes)
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
     do throws(CallFailure) {
       pointee.inflatedCount = try inflater.inflate(
-        compressed, into: room, limitBytes: Limits.messageBytes)
+        compressed, into: room, limitBytes: Limits.serving.messageBytes)
       pointee.inflated = room
     } catch {
       room.deallocate()

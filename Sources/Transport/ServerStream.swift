@@ -37,7 +37,7 @@ struct ServerStream {
   /// The client has ended its half.
   var isHalfClosed = false
   var headers = RequestHeaders()
-  var assembler = MessageAssembler(limit: Limits.messageBytes)
+  var assembler = MessageAssembler(limit: Limits.serving.messageBytes)
   var startedNanoseconds: UInt64 = 0
   var deadlineNanoseconds: UInt64 = 0
 

@@ -21,7 +21,7 @@ extension StreamPointer {
     let connection = pointee.connection
     // One answer always has room, however large: nothing could ever be sent otherwise.
     let held = connection.pointee.chargedBytes
-    if held > 0, held + byteCount > Limits.connectionOutboundBytes {
+    if held > 0, held + byteCount > Limits.serving.connectionOutboundBytes {
       throw CallFailure(
         .resourceExhausted,
         "this connection holds \(held) bytes of answers that were not read: read them, then retry",
@@ -71,7 +71,7 @@ extension StreamPointer {
     -> (UnsafeMutableRawPointer, Int)?
   {
     let prefix = MessageAssembler.prefixBytes
-    guard count - prefix > Limits.gzipFloorBytes, let target = try? takeBuffer(count) else {
+    guard count - prefix > Limits.serving.gzipFloorBytes, let target = try? takeBuffer(count) else {
       return nil
     }
     let message = ByteSlice(buffer + prefix, count: count - prefix)
@@ -125,8 +125,8 @@ extension StreamPointer {
 
   func wantsMore() -> Bool {
     let isFull =
-      pointee.outbound.unsentBytes >= Limits.streamOutboundBytes
-      || pointee.connection.pointee.chargedBytes >= Limits.connectionOutboundBytes / 2
+      pointee.outbound.unsentBytes >= Limits.serving.streamOutboundBytes
+      || pointee.connection.pointee.chargedBytes >= Limits.serving.connectionOutboundBytes / 2
     if isFull { pointee.wantsWritable = true }
     return !isFull
   }
@@ -134,7 +134,7 @@ extension StreamPointer {
   /// After a write: the service may produce again.
   func tellWritable() {
     guard pointee.phase == .handling, pointee.wantsWritable,
-      pointee.outbound.unsentBytes <= Limits.streamOutboundBytes / 2
+      pointee.outbound.unsentBytes <= Limits.serving.streamOutboundBytes / 2
     else { return }
     pointee.wantsWritable = false
     loop.pointee.methods[pointee.headers.method].pointee.writable(

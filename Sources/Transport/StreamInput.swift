@@ -72,13 +72,14 @@ extension StreamPointer {
 
   /// False when the connection held too much, which ended the call.
   private func checkBuffered() -> Bool {
-    guard pointee.connection.pointee.bufferedBytes > Limits.connectionBufferedBytes else {
+    guard pointee.connection.pointee.bufferedBytes > Limits.serving.connectionBufferedBytes else {
       return true
     }
     fail(
       CallFailure(
         .resourceExhausted,
-        "this connection holds over \(Limits.connectionBufferedBytes) bytes of unfinished messages",
+        "this connection holds over \(Limits.serving.connectionBufferedBytes) bytes of "
+          + "unfinished messages",
         refusal: .memory))
     return false
   }

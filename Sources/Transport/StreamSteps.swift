@@ -23,7 +23,7 @@ extension StreamPointer {
   private func setDeadline() {
     let asked = pointee.headers.timeoutNanoseconds
     let isLong = pointee.headers.method >= 0 && !method.pointee.hasDefaultDeadline
-    let timeout = asked == .max && !isLong ? Limits.defaultTimeoutNanoseconds : asked
+    let timeout = asked == .max && !isLong ? Limits.serving.defaultTimeoutNanoseconds : asked
     let (deadline, overflow) = pointee.startedNanoseconds.addingReportingOverflow(timeout)
     pointee.deadlineNanoseconds = overflow ? .max : deadline
   }
@@ -36,7 +36,9 @@ extension StreamPointer {
     if headersAreTooLarge {
       return fail(
         .resourceExhausted,
-        "request headers are over \(Limits.headerListBytes) bytes or \(Limits.headerCount) fields")
+        "request headers are over \(Limits.serving.headerListBytes) bytes or "
+          + "\(Limits.serving.headerCount) fields"
+      )
     }
     checkHeaders()
     guard pointee.phase == .message else { return }
@@ -112,7 +114,7 @@ extension StreamPointer {
     guard !pointee.hasTimer, pointee.phase == .message || pointee.deadlineNanoseconds < .max
     else { return }
     pointee.hasTimer = true
-    let latest = loop.pointee.nowNanoseconds + Limits.messageArrivalNanoseconds
+    let latest = loop.pointee.nowNanoseconds + Limits.serving.messageArrivalNanoseconds
     loop.pointee.eventLoop.schedule(
       TimerEntry(
         deadlineNanoseconds: Swift.min(pointee.deadlineNanoseconds, latest), token: self,

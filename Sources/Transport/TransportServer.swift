@@ -93,8 +93,8 @@ package final class TransportServer: @unchecked Sendable {
     }
   }
 
-  /// No new connections; open calls may finish until `Limits.drainNanoseconds`; then everything
-  /// is closed. Returns when all loops have ended.
+  /// No new connections; open calls may finish until `ServingLimits.drainNanoseconds`; then
+  /// everything is closed. Returns when all loops have ended.
   ///
   /// `loopsEnded` runs when no loop does any more, and stops whatever still posts to them: what
   /// it has posted is run before the loops are freed.

@@ -6,13 +6,13 @@ internal import Core
 package enum ClientEncodingError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A string field holds U+0000, which protobuf-c cannot carry.
   case containsNUL(field: String)
-  /// It would take more memory than one request may: `Limits.arenaBytes`.
+  /// It would take more memory than one request may: `ServingLimits.arenaBytes`.
   case tooLarge
 
   package var description: String {
     switch self {
     case .containsNUL(let field): "\(field) contains a NUL character"
-    case .tooLarge: "the request takes more than \(Limits.arenaBytes >> 20) MiB of memory"
+    case .tooLarge: "the request takes more than \(Limits.serving.arenaBytes >> 20) MiB of memory"
     }
   }
 }
@@ -74,7 +74,7 @@ private func packed(_ byteCount: Int, _ pack: (UnsafeMutablePointer<UInt8>) -> I
 /// The C message that is to be packed: everything in it lies in one arena and goes with it.
 private struct MessageBuilder: ~Copyable {
   private var arena = Arena(
-    firstChunkBytes: Limits.arenaFirstChunkBytes, limitBytes: Limits.arenaBytes)
+    firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes)
 
   mutating func make<T: BitwiseCopyable>(_ type: T.Type)
     throws(ClientEncodingError) -> UnsafeMutablePointer<T>

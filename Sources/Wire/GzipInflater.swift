@@ -30,14 +30,15 @@ package final class GzipInflater {
   /// The most that `compressedBytes` may become, in bytes: a message of full length, unless the
   /// ratio says less.
   private static func ceiling(compressedBytes: Int, limitBytes: Int) -> Int {
-    let (byRatio, overflow) = compressedBytes.multipliedReportingOverflow(by: Limits.inflatedRatio)
-    let allowed = overflow ? Int.max : max(byRatio, Limits.inflatedFloorBytes)
+    let (byRatio, overflow) = compressedBytes.multipliedReportingOverflow(
+      by: Limits.serving.inflatedRatio)
+    let allowed = overflow ? Int.max : max(byRatio, Limits.serving.inflatedFloorBytes)
     return min(limitBytes, allowed, Int(UInt32.max))
   }
 
   /// Bytes of room that `inflate` is to be given for a message: what its last four bytes promise
   /// (RFC 1952 ISIZE), but at most `limitBytes`, and at most what its length allows
-  /// (`Limits.inflatedRatio`, `Limits.inflatedFloorBytes`).
+  /// (`ServingLimits.inflatedRatio`, `ServingLimits.inflatedFloorBytes`).
   package static func capacity(_ compressed: ByteSlice, limitBytes: Int) -> Int {
     guard compressed.count >= GzipFormat.lengthBytes else { return 0 }
     let promised = compressed.bytes.loadUnaligned(
@@ -102,7 +103,7 @@ package final class GzipInflater {
       let why =
         ceiling == limitBytes
         ? "the limit is \(limitBytes)"
-        : "over \(Limits.inflatedRatio) times its length, which no honest request needs"
+        : "over \(Limits.serving.inflatedRatio) times its length, which no honest request needs"
       return CallFailure(
         .resourceExhausted, "the message inflates to more than \(ceiling) bytes; \(why)",
         retryPushbackMilliseconds: -1)

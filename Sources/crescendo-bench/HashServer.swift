@@ -12,7 +12,9 @@ enum HashServer {
     StopSignals.hold()
     let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
     arena.initialize(
-      to: Arena(firstChunkBytes: Limits.arenaFirstChunkBytes, limitBytes: Limits.arenaBytes))
+      to: Arena(
+        firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes)
+    )
     let server = try TransportServer(
       TransportConfiguration(
         address: SocketAddress(host: "127.0.0.1", port: port), loops: 1, cores: [], clock: .system)
@@ -36,7 +38,7 @@ private func hashItems(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
   arena.pointee.reset()
   var view = ScoreRequestView()
   if let failure = ScoreRequestDecoder.decode(
-    call.message, into: &view, arena: arena, candidatesMax: Limits.candidates)
+    call.message, into: &view, arena: arena, candidatesMax: Limits.serving.candidates)
   {
     return call.fail(failure)
   }

@@ -71,7 +71,7 @@ private func trimmed(_ text: Substring) -> Substring {
 /// A file of text that somebody names on the command line; `-` is standard input.
 enum TextFile {
   /// Bytes: four times the longest message, so that a full batch of long URIs may be commented.
-  static let limitBytes = 4 * Limits.messageBytes
+  static let limitBytes = 4 * Limits.serving.messageBytes
 
   static func read(_ path: String) throws(UsageError) -> String {
     let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)

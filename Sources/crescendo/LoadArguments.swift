@@ -19,7 +19,7 @@ struct BatchArgument: Equatable {
   }
 
   /// Ten times what our own server takes, so that its refusal can be seen too.
-  private static let candidatesMax = 10 * Limits.candidates
+  private static let candidatesMax = 10 * Limits.serving.candidates
 }
 
 /// Numbers of the command line with their bounds.

@@ -32,22 +32,16 @@ extension ServeCommand {
 
   /// The admin port, when one is asked for. A server without the one that it should have is
   /// stopped by the process's end.
-  func startAdmin(_ metrics: ServerMetrics, _ server: ScoringServer) throws(CommandFailure)
-    -> AdminServer?
-  {
-    guard let text = admin, let address = SocketAddress(text) else { return nil }
+  func startAdmin(
+    _ address: SocketAddress?, _ metrics: ServerMetrics, _ server: ScoringServer
+  ) throws(CommandFailure) -> AdminServer? {
+    guard let address else { return nil }
     do throws(AdminError) {
       return try AdminServer(
         address,
         AdminServer.Answers(metrics: { metrics.exposition() }, isReady: server.readiness))
     } catch {
-      throw CommandFailure(.negative, "--admin \(text): \(error)")
+      throw CommandFailure(.negative, "--admin \(address): \(error)")
     }
-  }
-
-  func announce(_ admin: AdminServer?) {
-    guard let admin else { return }
-    print("admin on \(admin.address)")
-    fflush(nil)
   }
 }

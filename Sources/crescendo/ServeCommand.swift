@@ -14,8 +14,8 @@ struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Serve promotion scores from a snapshot over gRPC.")
 
-  @Option(help: "Where to listen; port 0 takes a free one.")
-  var listen = "127.0.0.1:7001"
+  @Option(help: "Where to listen; port 0 takes a free one. (default: 127.0.0.1:7001)")
+  var listen: String?
 
   @Option(
     help: ArgumentHelp(
@@ -23,99 +23,142 @@ struct ServeCommand: ParsableCommand {
       valueName: "host:port"))
   var admin: String?
 
-  @Option(help: "Folder of the snapshot, or a store of such folders with a link `current`.")
-  var snapshot: String
+  @Option(
+    help: "Folder of the snapshot, or a store of such folders with a link `current`.",
+    completion: .directory)
+  var snapshot: String?
 
   @Flag(name: .customLong("mmap"), help: "Map the snapshot's files instead of reading them.")
   var mapped = false
 
   @Option(help: "Event loops, a thread each. (default: one per core)")
-  var loops: Int?
+  var loops: String?
 
   @Option(help: "Shards, a Dispatch queue each. (default: one per core)")
-  var shards: Int?
+  var shards: String?
 
   @Option(
     help: ArgumentHelp(
-      "When batches are cut into slices for several shards: auto, always, never.",
+      "When batches are cut into slices for several shards: auto, always, never. (default: auto)",
       valueName: "auto|always|never"))
-  var fanout = FanOut.auto
+  var fanout: String?
 
   @Flag(help: "Serve without TLS on an address that other machines can reach.")
   var plaintext = false
 
   @Option(
     help: ArgumentHelp(
-      "trace, debug (a line per call), info, notice, warning, error or critical.",
-      valueName: "level"),
-    transform: { text in
-      guard let level = Logger.Level(rawValue: text) else {
-        throw ValidationError("\(text) is no log level")
-      }
-      return level
-    })
-  var logLevel = Logger.Level.info
+      "trace, debug (a line per call), info, notice, warning, error or critical. (default: info)",
+      valueName: "level"))
+  var logLevel: String?
 
-  static let threadsMax = 256
+  @Option(
+    name: .customLong("limit"),
+    help: ArgumentHelp(
+      "Moves a bound, for example stallNanoseconds=5m; --print-config shows them all.",
+      valueName: "name=value"))
+  var limits: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "YAML with the names of these flags, and limits. Flags and CRESCENDO_LISTEN, … come first.",
+      valueName: "file"),
+    completion: .file(extensions: ["yaml", "yml"]))
+  var config: String?
+
+  @Flag(help: "Print what would be served by, as a config file, and exit.")
+  var printConfig = false
 
   func validate() throws {
-    guard let address = SocketAddress(listen) else {
-      throw ValidationError("--listen \(listen): HOST:PORT is expected, for example 127.0.0.1:7001")
-    }
-    if let admin { try validate(admin: admin) }
-    guard address.isLoopback || plaintext else {
-      throw ValidationError(
-        "--listen \(listen) can be reached from other machines, and TLS is not served yet: "
-          + "listen on 127.0.0.1, or say --plaintext")
-    }
-    for (name, count) in [("--loops", loops), ("--shards", shards)] {
-      if let count, !(1...ServeCommand.threadsMax).contains(count) {
-        throw ValidationError("\(name) \(count): 1 to \(ServeCommand.threadsMax) are possible")
-      }
-    }
+    _ = try flags()
   }
 
-  private func validate(admin: String) throws {
-    guard let address = SocketAddress(admin) else {
-      throw ValidationError("--admin \(admin): HOST:PORT is expected, for example 127.0.0.1:9090")
+  /// The layer of the command line.
+  private func flags() throws(UsageError) -> [GivenSetting] {
+    let values: [(name: String, text: String?)] = [
+      ("listen", listen), ("admin", admin), ("snapshot", snapshot),
+      ("mmap", mapped ? "true" : nil), ("loops", loops), ("shards", shards), ("fanout", fanout),
+      ("plaintext", plaintext ? "true" : nil), ("log-level", logLevel),
+    ]
+    var given = values.compactMap { name, text in
+      text.map { GivenSetting(name: name, text: $0, origin: "--\(name)") }
     }
-    guard address.isLoopback || plaintext else {
-      throw ValidationError(
-        "--admin \(admin) can be reached from other machines, and TLS is not served yet: "
-          + "listen on 127.0.0.1, or say --plaintext")
+    for limit in limits { given.append(try ServeSettings.limit(limit, origin: "--limit")) }
+    return given
+  }
+
+  /// Every layer's settings, checked.
+  private func settings() throws -> ServeSettings {
+    do throws(UsageError) {
+      let flags = try flags()
+      let environment = try ServeSettings.environment(Environment.value)
+      let file: [GivenSetting]
+      do throws(CommandFailure) {
+        file = try config.map(ConfigFile.read) ?? []
+      } catch {
+        throw UsageError(error.message)
+      }
+      return try ServeSettings(layers: [flags, environment, file])
+    } catch {
+      throw CommandFailure(.usage, error.description)
     }
   }
 
   func run() throws {
-    guard let address = SocketAddress(listen) else { throw ValidationError("--listen \(listen)") }
+    let settings = try settings()
+    if printConfig { return print(settings.yaml) }
+    guard !settings.snapshot.isEmpty else {
+      throw CommandFailure(.usage, "--snapshot DIR is missing: the folder to serve from")
+    }
+    Limits.serve(by: settings.limits)
     // Before any thread is started, so that all of them hold the signals back.
     StopSignals.hold()
+    try serve(settings)
+  }
+
+  private func serve(_ settings: ServeSettings) throws {
     var logger = Logger(label: "crescendo") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = logLevel
-    let serving = try SnapshotFolder.load(snapshot, mapped: mapped)
+    logger.logLevel = settings.logLevel
+    let serving = try SnapshotFolder.load(settings.snapshot, mapped: settings.mapped)
     let cores = Affinity.allowedCores()
-    let (loopCount, shardCount) = (loops ?? cores.count, shards ?? cores.count)
+    let (loops, shards) = (settings.loops ?? cores.count, settings.shards ?? cores.count)
     let seed = try randomSeed()
     let executor = DispatchShards(
-      count: shardCount, cores: shardCount <= cores.count ? cores.reversed() : [],
-      spinsBeforeSleep: loopCount + shardCount > cores.count ? 0 : ServeCommand.spins,
-      queueNanoseconds: Limits.shardQueueNanoseconds)
-    let engine = Engine(serving, executor: executor, fanOut: fanout, clock: .system)
-    let metrics = ServerMetrics(loops: loopCount, shards: shardCount, facts: try facts(serving))
+      count: shards, cores: shards <= cores.count ? cores.reversed() : [],
+      spinsBeforeSleep: loops + shards > cores.count ? 0 : ServeCommand.spins,
+      queueNanoseconds: Limits.serving.shardQueueNanoseconds)
+    let engine = Engine(serving, executor: executor, fanOut: settings.fanOut, clock: .system)
+    let metrics = ServerMetrics(loops: loops, shards: shards, facts: try facts(serving))
     let server = try start(
       engine,
       ScoringServer.Configuration(
-        address: address, loops: loopCount, cores: loopCount <= cores.count ? cores : [],
+        address: settings.listen, loops: loops, cores: loops <= cores.count ? cores : [],
         seed: seed),
       metrics, logger)
-    let admin = try startAdmin(metrics, server)
-    announce(server, serving, loopCount, shardCount, logger)
-    announce(admin)
+    let admin = try startAdmin(settings.admin, metrics, server)
+    logger.info(
+      "serving",
+      metadata: [
+        "address": "\(server.address)", "snapshot": "\(serving.snapshot.manifest.version)",
+        "model": "\(serving.defaultBlueprint.declaration.name)",
+        "trees": "\(serving.defaultBlueprint.forest.treeCount)",
+        "items": "\(serving.snapshot.items.rowCount)",
+        "users": "\(serving.snapshot.users?.rowCount ?? 0)", "loops": "\(loops)",
+        "shards": "\(shards)", "fanout": "\(settings.fanOut.rawValue)",
+      ])
+    announce("listening on \(server.address)")
+    if let admin { announce("admin on \(admin.address)") }
     let signal = StopSignals.wait()
     logger.info("stopping", metadata: ["signal": "\(signal)"])
     server.stop { executor.stop() }
     admin?.stop()
     logger.info("stopped")
+  }
+
+  /// A reader behind a pipe waits for these lines.
+  private func announce(_ line: String) {
+    print(line)
+    fflush(nil)
   }
 
   private func start(
@@ -141,24 +184,4 @@ struct ServeCommand: ParsableCommand {
 
   /// Looks at an empty mailbox before a shard sleeps: about 20 µs.
   private static let spins = 2_000
-
-  private func announce(
-    _ server: ScoringServer, _ serving: Serving, _ loops: Int, _ shards: Int, _ logger: Logger
-  ) {
-    logger.info(
-      "serving",
-      metadata: [
-        "address": "\(server.address)", "snapshot": "\(serving.snapshot.manifest.version)",
-        "model": "\(serving.defaultBlueprint.declaration.name)",
-        "trees": "\(serving.defaultBlueprint.forest.treeCount)",
-        "items": "\(serving.snapshot.items.rowCount)",
-        "users": "\(serving.snapshot.users?.rowCount ?? 0)", "loops": "\(loops)",
-        "shards": "\(shards)", "fanout": "\(fanout.rawValue)",
-      ])
-    print("listening on \(server.address)")
-    // A reader behind a pipe waits for this line.
-    fflush(nil)
-  }
 }
-
-extension FanOut: ExpressibleByArgument {}

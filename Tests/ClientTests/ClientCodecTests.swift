@@ -85,7 +85,7 @@ private enum Protobuf {
     request.itemURIs = ["a:1", "a\0b"]
     #expect(throws: ClientEncodingError.containsNUL(field: "item_uris")) { try request.encoded() }
     request = ScoreRequestMessage()
-    request.itemIDs = [UInt64](repeating: 1, count: Limits.arenaBytes / 8)
+    request.itemIDs = [UInt64](repeating: 1, count: Limits.serving.arenaBytes / 8)
     #expect(throws: ClientEncodingError.tooLarge) { try request.encoded() }
   }
 }
@@ -179,7 +179,7 @@ private enum Protobuf {
   }
 
   @Test func anAnswerOfFullSizeIsTaken() throws {
-    let count = Limits.candidates
+    let count = Limits.serving.candidates
     let short = Protobuf.bytes(
       11, [1 << 3 | 5] + Protobuf.fixed32(1) + Protobuf.bytes(3, Protobuf.text(1, "f")))
     let bytes =

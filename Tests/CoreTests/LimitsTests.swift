@@ -6,43 +6,45 @@ import Testing
 /// others it was chosen with.
 struct LimitsTests {
   @Test func aMessageOfFullLengthFitsIntoAnArena() {
-    #expect(Limits.arenaBytes >= 8 * Limits.messageBytes)
-    #expect(Limits.arenaFirstChunkBytes >= 64)
-    #expect(Limits.arenaFirstChunkBytes <= Limits.arenaBytes)
+    #expect(Limits.serving.arenaBytes >= 8 * Limits.serving.messageBytes)
+    #expect(Limits.serving.arenaFirstChunkBytes >= 64)
+    #expect(Limits.serving.arenaFirstChunkBytes <= Limits.serving.arenaBytes)
     // A request of 64 candidates whole: its ids and one column, and the answer's four columns.
-    #expect(Limits.arenaFirstChunkBytes >= 64 * (8 + 4 + 8 + 8 + 1 + 1))
+    #expect(Limits.serving.arenaFirstChunkBytes >= 64 * (8 + 4 + 8 + 8 + 1 + 1))
   }
 
   @Test func aFullBatchFitsIntoAMessage() {
-    #expect(Limits.candidates * 8 + 40 * Limits.candidates * 4 < Limits.messageBytes)
-    #expect(Limits.connectionBufferedBytes == 4 * Limits.messageBytes)
+    #expect(
+      Limits.serving.candidates * 8 + 40 * Limits.serving.candidates * 4
+        < Limits.serving.messageBytes)
+    #expect(Limits.serving.connectionBufferedBytes == 4 * Limits.serving.messageBytes)
   }
 
   @Test func windowsAndBuffersFitEachOther() {
-    #expect(Limits.streamWindowBytes >= 2_000 * (8 + 10 * 4))
-    #expect(Limits.connectionWindowBytes == 16 * Limits.streamWindowBytes)
-    #expect(Limits.connectionWindowBytes <= Int(Int32.max))
-    #expect(Limits.streamWindowBytes >= 65_535)
+    #expect(Limits.serving.streamWindowBytes >= 2_000 * (8 + 10 * 4))
+    #expect(Limits.serving.connectionWindowBytes == 16 * Limits.serving.streamWindowBytes)
+    #expect(Limits.serving.connectionWindowBytes <= Int(Int32.max))
+    #expect(Limits.serving.streamWindowBytes >= 65_535)
     // Several frames of HTTP/2's default size, with their headers, go into one write.
-    #expect(Limits.writeBufferBytes >= 4 * (16_384 + 9))
-    #expect(Limits.readBufferBytes >= 16_384 + 9)
+    #expect(Limits.serving.writeBufferBytes >= 4 * (16_384 + 9))
+    #expect(Limits.serving.readBufferBytes >= 16_384 + 9)
   }
 
   @Test func headersFitTheirList() {
     // Each costs 32 bytes besides its text.
-    #expect(Limits.headerCount * 32 < Limits.headerListBytes)
-    #expect((1...128).contains(Limits.concurrentStreams))
+    #expect(Limits.serving.headerCount * 32 < Limits.serving.headerListBytes)
+    #expect((1...128).contains(Limits.serving.concurrentStreams))
     #expect(Limits.requestIDBytes >= 36)
   }
 
   @Test func workIsCutFinerThanItIsHandedOut() {
-    #expect(Limits.blockNanoseconds <= 200_000)
-    #expect(Limits.blockNanoseconds <= Limits.inPlaceNanoseconds)
-    #expect(Limits.inPlaceNanoseconds < Limits.fanOutNanoseconds)
-    #expect(Limits.fanOutNanoseconds < Limits.shardQueueNanoseconds)
-    #expect(Limits.shardQueueNanoseconds < Limits.defaultTimeoutNanoseconds)
-    #expect(Limits.drainNanoseconds <= Limits.defaultTimeoutNanoseconds)
-    #expect(Limits.messageArrivalNanoseconds >= Limits.defaultTimeoutNanoseconds)
+    #expect(Limits.serving.blockNanoseconds <= 200_000)
+    #expect(Limits.serving.blockNanoseconds <= Limits.serving.inPlaceNanoseconds)
+    #expect(Limits.serving.inPlaceNanoseconds < Limits.serving.fanOutNanoseconds)
+    #expect(Limits.serving.fanOutNanoseconds < Limits.serving.shardQueueNanoseconds)
+    #expect(Limits.serving.shardQueueNanoseconds < Limits.serving.defaultTimeoutNanoseconds)
+    #expect(Limits.serving.drainNanoseconds <= Limits.serving.defaultTimeoutNanoseconds)
+    #expect(Limits.serving.messageArrivalNanoseconds >= Limits.serving.defaultTimeoutNanoseconds)
   }
 
   @Test func snapshotBoundsFitEachOther() {

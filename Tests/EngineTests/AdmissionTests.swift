@@ -44,7 +44,7 @@ import Testing
     let work: UInt64 = 510_000
     let held = HeldShards(2)
     for (isBatch, room) in [
-      (false, Limits.shardQueueNanoseconds), (true, Limits.batchQueueNanoseconds),
+      (false, Limits.serving.shardQueueNanoseconds), (true, Limits.serving.batchQueueNanoseconds),
     ] {
       let engine = try engine(held)
       for (queued, isFull) in [
@@ -77,7 +77,7 @@ import Testing
   @Test func slicesNeedTheRoomOfSlices() throws {
     let held = HeldShards(4)
     // 60,000 candidates are 306 ms; a quarter of them 76.5.
-    held.others = Array(repeating: Limits.shardQueueNanoseconds - 80_000_000, count: 4)
+    held.others = Array(repeating: Limits.serving.shardQueueNanoseconds - 80_000_000, count: 4)
     #expect(try !engine(held, .auto).isFull(candidates: 60_000, isBatch: false))
     #expect(try engine(held, .never).isFull(candidates: 60_000, isBatch: false))
   }
@@ -91,9 +91,9 @@ import Testing
       held.runAll()
       return outcome(call, engine)
     }
-    held.others = [Limits.batchQueueNanoseconds - 510_000]
+    held.others = [Limits.serving.batchQueueNanoseconds - 510_000]
     #expect(try submit(true) == "full ok")
-    held.others = [Limits.batchQueueNanoseconds - 509_999]
+    held.others = [Limits.serving.batchQueueNanoseconds - 509_999]
     #expect(try submit(true) == full)
     #expect(try submit(false) == "full ok")
   }
@@ -133,7 +133,7 @@ import Testing
     #expect(try wait(3_000_000, .full, isBatch: true) == "full ok")
     // The load is over: within an interval everybody is served again.
     for _ in 0..<12 { _ = try wait(0, .prior, isBatch: false) }
-    time.nowNanoseconds.add(Limits.queueDelayIntervalNanoseconds, ordering: .relaxed)
+    time.nowNanoseconds.add(Limits.serving.queueDelayIntervalNanoseconds, ordering: .relaxed)
     #expect(try wait(1_000, .full, isBatch: true) == "full ok")
     #expect(try wait(20_000_000, .full, isBatch: false) == "full ok")
   }

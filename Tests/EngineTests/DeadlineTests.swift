@@ -31,7 +31,7 @@ import Testing
   private var block: Int {
     let blueprint = serving.defaultBlueprint
     return blueprint.cost.candidates(
-      inNanoseconds: Limits.blockNanoseconds, level: blueprint.levels.full)
+      inNanoseconds: Limits.serving.blockNanoseconds, level: blueprint.levels.full)
   }
 
   private func outcome(_ call: TestCall, _ engine: Engine) -> String {

@@ -76,8 +76,9 @@ import Testing
     // Nothing is learned from slices of less than 16 candidates; these are far more, so the
     // estimate is asked for each time.
     for (work, expected) in [
-      (Limits.inPlaceNanoseconds, 0), (Limits.inPlaceNanoseconds + 50_000, 1),
-      (Limits.fanOutNanoseconds - 50_000, 1), (Limits.fanOutNanoseconds + 50_000, 4),
+      (Limits.serving.inPlaceNanoseconds, 0), (Limits.serving.inPlaceNanoseconds + 50_000, 1),
+      (Limits.serving.fanOutNanoseconds - 50_000, 1),
+      (Limits.serving.fanOutNanoseconds + 50_000, 4),
     ] {
       var count = 1
       while cost.nanoseconds(candidates: count + 1, level: full) <= work { count += 1 }

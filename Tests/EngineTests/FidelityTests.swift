@@ -167,7 +167,7 @@ import Testing
   @Test func keptRowsAreBoundedForTheWholeCall() throws {
     let served = try Served(FidelityTests.models[0], seed: 5)
     let features = served.serving.defaultBlueprint.candidate.count
-    let most = Limits.keptRowsBytes / (8 * features)
+    let most = Limits.serving.keptRowsBytes / (8 * features)
     for (count, isKept) in [(most, true), (most + 1, false)] {
       let held = HeldShards(7)
       let engine = Engine(

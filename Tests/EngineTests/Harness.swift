@@ -171,7 +171,7 @@ final class TestCall {
   /// What a position holds before anything is written to it.
   static let untouched: UInt8 = 0xEE
 
-  init(arenaBytes: Int = Limits.arenaBytes) {
+  init(arenaBytes: Int = Limits.serving.arenaBytes) {
     call.initialize(to: ScoreCall(completed: completed))
     arena.initialize(to: Arena(firstChunkBytes: 64, limitBytes: arenaBytes))
   }
@@ -190,7 +190,7 @@ final class TestCall {
   func start(
     _ engine: Engine, _ request: PlainRequest, deadlineNanoseconds: UInt64 = .max,
     clientDeadlineNanoseconds: UInt64? = nil, isBatch: Bool = false,
-    inPlaceNanoseconds: UInt64 = Limits.inPlaceNanoseconds,
+    inPlaceNanoseconds: UInt64 = Limits.serving.inPlaceNanoseconds,
     scheduled: (UnsafeMutablePointer<ScoreCall>) -> Void = { _ in }
   ) throws(CallFailure) -> Bool {
     let memory = RequestMemory()

@@ -92,17 +92,17 @@ import Testing
     for _ in 0..<2_000 { dear.learn(level: level, candidates: 16, nanoseconds: .max) }
     for cost in [free, dear] {
       for other in 0...full {
-        for nanoseconds in [0, 1, Limits.blockNanoseconds, .max] {
+        for nanoseconds in [0, 1, Limits.serving.blockNanoseconds, .max] {
           #expect(cost.candidates(inNanoseconds: nanoseconds, level: other) >= 1)
         }
         _ = cost.nanoseconds(candidates: .max, level: other)
       }
     }
     #expect(dear.nanoseconds(candidates: Int(Int32.max), level: level) == .max)
-    #expect(dear.candidates(inNanoseconds: Limits.blockNanoseconds, level: level) == 1)
+    #expect(dear.candidates(inNanoseconds: Limits.serving.blockNanoseconds, level: level) == 1)
     for _ in 0..<2_000 { dear.learnShare(level: level, part: 0, whole: .max) }
     for _ in 0..<2_000 { dear.learnShare(level: level, part: .max, whole: .max) }
     for _ in 0..<2_000 { dear.learn(level: level, candidates: .max, nanoseconds: 1) }
-    #expect(dear.candidates(inNanoseconds: Limits.blockNanoseconds, level: level) >= 1)
+    #expect(dear.candidates(inNanoseconds: Limits.serving.blockNanoseconds, level: level) >= 1)
   }
 }

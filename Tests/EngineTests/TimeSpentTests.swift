@@ -168,7 +168,8 @@ import Testing
         serving, executor: InlineShards(shards), fanOut: [.never, .always][round % 2],
         clock: meter.clock())
       let blueprint = serving.defaultBlueprint
-      let coarsest = blueprint.cost.candidates(inNanoseconds: Limits.blockNanoseconds, level: 1)
+      let coarsest = blueprint.cost.candidates(
+        inNanoseconds: Limits.serving.blockNanoseconds, level: 1)
       let most = max(coarsest, 1) * blueprint.levels.treeCount(blueprint.levels.full)
       let available = UInt64.random(in: 100_000...2_500_000, using: &random)
       let deadline = meter.now + available

@@ -11,9 +11,10 @@ struct HTTP2SessionTests {
   /// RFC 9113 §6.5.2: 3 MAX_CONCURRENT_STREAMS, 4 INITIAL_WINDOW_SIZE, 6 MAX_HEADER_LIST_SIZE.
   @Test func theServersFirstFlightNamesItsLimits() throws {
     let limits = HTTP2Limits(
-      concurrentStreams: Limits.concurrentStreams, streamWindowBytes: Limits.streamWindowBytes,
-      connectionWindowBytes: Limits.connectionWindowBytes,
-      headerListBytes: Limits.headerListBytes, headerCount: Limits.headerCount)
+      concurrentStreams: Limits.serving.concurrentStreams,
+      streamWindowBytes: Limits.serving.streamWindowBytes,
+      connectionWindowBytes: Limits.serving.connectionWindowBytes,
+      headerListBytes: Limits.serving.headerListBytes, headerCount: Limits.serving.headerCount)
     let frames = try Endpoint(.server, limits: limits).outputFrames()
     #expect(frames.map(\.kind) == [Frame.Kind.settings, Frame.Kind.windowUpdate])
     #expect(settings(frames[0]) == [3: 100, 4: 262_144, 6: 8_192])

@@ -138,7 +138,7 @@ struct ServerMetricsTests {
       #"crescendo_snapshot_info{version="v\"1",model="b"} 1"#,
       "crescendo_snapshot_age_seconds 2.5",
       #"crescendo_learned_cost_seconds{model="a",level="half"} 2.5e-07"#,
-      #"crescendo_limit{name="candidates"} \#(Limits.candidates)"#,
+      #"crescendo_limit{name="candidates"} \#(Limits.serving.candidates)"#,
       #"crescendo_build_info{version="\#(Version.text)"} 1"#,
       "# TYPE process_resident_memory_bytes gauge",
     ] {

@@ -79,7 +79,7 @@ import Wire
       try alongside({ server.stop() }) {
         // The drain has begun when this connection is told so.
         while status({ () throws(ClientError) in try health(other) }) == "OK" {}
-        time.advance(seconds: Limits.drainNanoseconds / 1_000_000_000)
+        time.advance(seconds: Limits.serving.drainNanoseconds / 1_000_000_000)
         for services in server.server.services { wake(services.eventLoop) }
       }
     }

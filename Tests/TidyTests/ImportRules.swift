@@ -39,6 +39,7 @@ enum ImportRules {
     "Logging": ["Server", "crescendo", "crescendo-bench"],
     "FlyingFox": ["Server"],
     "FlyingSocks": ["Server"],
+    "Yams": ["crescendo"],
   ]
 
   struct Import: Equatable {

@@ -98,13 +98,13 @@ import Testing
   @Test func unfinishedMessagesAreBounded() throws {
     try withServer { server in
       let client = try RawClient(server)
-      let whole = framed(TestLoop.pattern(Limits.messageBytes))
+      let whole = framed(TestLoop.pattern(Limits.serving.messageBytes))
       let (most, rest) = (Array(whole.dropLast()), Array(whole.suffix(1)))
       let exchanges = try (0..<4).map { _ in
         try client.start(RawClient.headers("Count"), frames: [most], ends: false)
       }
-      let held = try client.state { $0.bufferedBytes >= Limits.connectionBufferedBytes }
-      #expect(held.bufferedBytes == Limits.connectionBufferedBytes)
+      let held = try client.state { $0.bufferedBytes >= Limits.serving.connectionBufferedBytes }
+      #expect(held.bufferedBytes == Limits.serving.connectionBufferedBytes)
       let fifth = try client.start(
         RawClient.headers("Count"), frames: [Array(most[..<100])], ends: false)
       _ = try client.state()
@@ -116,7 +116,7 @@ import Testing
       for exchange in exchanges { client.send(exchange, [rest], ends: true) }
       try client.finish(exchanges)
       for exchange in exchanges {
-        #expect(exchange.message.map(TestLoop.number) == Limits.messageBytes)
+        #expect(exchange.message.map(TestLoop.number) == Limits.serving.messageBytes)
       }
       #expect(try client.state().bufferedBytes == 0)
     }

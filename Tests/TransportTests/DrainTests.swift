@@ -54,7 +54,7 @@ import Testing
     _ = try client.state { $0.held == 1 }
     try stopping(server) {
       try client.pump("GOAWAY") { client.goAway != nil }
-      time.advance(seconds: Limits.drainNanoseconds / 1_000_000_000)
+      time.advance(seconds: Limits.serving.drainNanoseconds / 1_000_000_000)
       server.wake()
       try expectEnd(client)
       #expect(exchange.blocks.isEmpty)

@@ -45,7 +45,7 @@ import Testing
         let exchange = try client.call("Fail", asked(.invalidArgument, text))
         expect(exchange, .invalidArgument, "\(count) of \(text.first ?? " ")")
         let message = exchange.trailersOnly?["grpc-message"] ?? ""
-        #expect(message.utf8.count <= Limits.headerListBytes / 2)
+        #expect(message.utf8.count <= Limits.serving.headerListBytes / 2)
         #expect(message.hasPrefix(text.first == "x" ? "xxx" : "%C3%A4%C3%A4"))
       }
       #expect(try client.call("Echo", [1]).message == [1])
@@ -127,14 +127,14 @@ import Testing
         expect(
           try exchange(Array(framed([1])[..<count])), .internalError, "\(count) bytes of six")
       }
-      for length in [Limits.messageBytes + 1, Int(UInt32.max)] {
+      for length in [Limits.serving.messageBytes + 1, Int(UInt32.max)] {
         expect(
           try exchange(framed([1], length: length)), .resourceExhausted, pushback: "-1",
           "\(length) bytes")
       }
-      let longest = TestLoop.pattern(Limits.messageBytes)
+      let longest = TestLoop.pattern(Limits.serving.messageBytes)
       let whole = try client.call("Count", longest)
-      #expect(whole.message.map(TestLoop.number) == Limits.messageBytes)
+      #expect(whole.message.map(TestLoop.number) == Limits.serving.messageBytes)
       #expect(try client.state().bufferedBytes == 0)
     }
   }

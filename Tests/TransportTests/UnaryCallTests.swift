@@ -108,7 +108,9 @@ import Testing
   @Test func aHundredStreamsAtOnce() throws {
     try withServer { server in
       let (client, other) = (try RawClient(server), try RawClient(server))
-      let exchanges = try (0..<Limits.concurrentStreams).map { _ in try client.start("Hold", []) }
+      let exchanges = try (0..<Limits.serving.concurrentStreams).map { _ in
+        try client.start("Hold", [])
+      }
       try client.flush()
       _ = try other.state { $0.held == 100 }
       #expect(try other.call("Release", []).message == [])

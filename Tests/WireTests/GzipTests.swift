@@ -174,11 +174,12 @@ func storedGzip(_ content: [UInt8], flags: UInt8 = 0, extra: [UInt8] = []) -> [U
       deflated([UInt8](repeating: 0, count: count), deflater) ?? []
     }
     // Short ones are allowed whatever their ratio.
-    let small = Inflation(bomb(Limits.inflatedFloorBytes), inflater)
-    #expect(small.content?.count == Limits.inflatedFloorBytes)
+    let small = Inflation(bomb(Limits.serving.inflatedFloorBytes), inflater)
+    #expect(small.content?.count == Limits.serving.inflatedFloorBytes)
 
     let byRatio = bomb(3 << 20)
-    let allowed = max(Limits.inflatedFloorBytes, byRatio.count * Limits.inflatedRatio)
+    let allowed = max(
+      Limits.serving.inflatedFloorBytes, byRatio.count * Limits.serving.inflatedRatio)
     let ratio = Inflation(byRatio, inflater)
     #expect(ratio.failure?.code == .resourceExhausted)
     #expect(ratio.failure?.retryPushbackMilliseconds == -1)
