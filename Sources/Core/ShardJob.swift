@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// A piece of work for one shard: an intrusive node, so that submitting it allocates nothing.
 ///
 /// The submitter owns the memory and keeps it where it is until `run` has been called.
@@ -11,6 +13,10 @@ package struct ShardJob: BitwiseCopyable {
   package var context: UnsafeMutableRawPointer?
   /// Estimated work, in nanoseconds: what a shard's queue is bounded by.
   package var workNanoseconds: UInt64
+  /// The shard that took it; the taker's to write.
+  package var shard = 0
+  /// What the shard's queue still counts for this job; touched by any thread, as an atomic.
+  fileprivate var counted: UInt64 = 0
 
   package init(
     run: @convention(c) (UnsafeMutableRawPointer, Int) -> Void,
@@ -19,6 +25,25 @@ package struct ShardJob: BitwiseCopyable {
     self.run = run
     self.context = context
     self.workNanoseconds = workNanoseconds
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == ShardJob {
+  /// Before the job is in a mailbox: its queue counts it.
+  package func count() {
+    let work = pointee.workNanoseconds
+    withCounted { $0.store(work, ordering: .relaxed) }
+  }
+
+  /// What its queue counted for it, for exactly one caller: who runs it, or who withdraws it.
+  package func takeCounted() -> UInt64 {
+    withCounted { $0.exchange(0, ordering: .relaxed) }
+  }
+
+  private func withCounted<Result>(_ body: (borrowing Atomic<UInt64>) -> Result) -> Result {
+    withUnsafeMutablePointer(to: &pointee.counted) { word in
+      word.withMemoryRebound(to: Atomic<UInt64>.self, capacity: 1) { body($0.pointee) }
+    }
   }
 }
 
@@ -37,4 +62,8 @@ package protocol ShardExecutor: AnyObject, Sendable {
   /// Hands `job` to a shard, from any thread. False when the shard's queue is full by estimated
   /// work, or the executor has stopped: then the job was not taken and will not run.
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool
+
+  /// Nobody waits for a submitted job any more, whose memory is still its submitter's to keep: it
+  /// will run, to end what it belongs to, but takes no room of others until then.
+  func withdraw(_ job: UnsafeMutablePointer<ShardJob>)
 }

@@ -209,6 +209,7 @@ package final class Engine: @unchecked Sendable {
       if slice.pointee.count == 0 {
         _ = control.pointee.leave()
       } else if submit(slice, isBatch: call.pointee.isBatch, isCut: call.pointee.isCutByItem) {
+        slice.pointee.isSubmitted = true
         submitted += 1
       } else {
         slice.pointee.isRefused = true
@@ -233,6 +234,17 @@ package final class Engine: @unchecked Sendable {
     guard Engine.hasRoom(for: work, isBatch: isBatch, queued: queued) else { return false }
     let job = UnsafeMutableRawPointer(slice).assumingMemoryBound(to: ShardJob.self)
     return executor.submit(job, to: shard)
+  }
+
+  /// Nobody wants a running call's answer any more: its slices stop at their next look, and those
+  /// that still wait take no room in their queues. On the loop that owns the call.
+  package func cancel(_ call: UnsafeMutablePointer<ScoreCall>) {
+    call.pointee.cancel()
+    guard !call.pointee.executesInPlace, let slices = call.pointee.slices else { return }
+    for index in 0..<call.pointee.sliceCount where slices[index].isSubmitted {
+      executor.withdraw(
+        UnsafeMutableRawPointer(slices + index).assumingMemoryBound(to: ShardJob.self))
+    }
   }
 
   /// What a finished call came to.

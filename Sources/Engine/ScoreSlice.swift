@@ -30,6 +30,8 @@ struct ScoreSlice: BitwiseCopyable {
   /// A streamed slice that did not reach its call's level: all its positions are NONE.
   var isMissed = false
   var missReason = Reason.ok
+  /// A shard took it; the loop's alone.
+  var isSubmitted = false
   /// No shard took it.
   var isRefused = false
   var submittedNanoseconds: UInt64 = 0

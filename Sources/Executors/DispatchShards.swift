@@ -37,6 +37,10 @@ package final class DispatchShards: ShardExecutor {
     shards[shard].submit(job)
   }
 
+  package func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {
+    shards[job.pointee.shard].withdraw(job)
+  }
+
   package func queuedNanoseconds(of shard: Int) -> UInt64 {
     shards[shard].queuedNanoseconds
   }
@@ -93,9 +97,15 @@ private final class Shard: Sendable {
     defer { submitters.subtract(1, ordering: .sequentiallyConsistent) }
     if isStopping.load(ordering: .sequentiallyConsistent) { return false }
     guard reserve(job.pointee.workNanoseconds) else { return false }
+    job.pointee.shard = index
+    job.count()
     let link = UnsafeMutableRawPointer(job).assumingMemoryBound(to: MailboxLink.self)
     if mailbox.put(link), isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
     return true
+  }
+
+  func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {
+    queued.subtract(job.takeCounted(), ordering: .relaxed)
   }
 
   /// Counts `work` if it fits. In one step, or submitters at the same time would all see the room
@@ -146,7 +156,8 @@ private final class Shard: Sendable {
       next = link.pointee.next
       let address = UnsafeMutableRawPointer(link)
       let job = address.assumingMemoryBound(to: ShardJob.self)
-      let (run, work) = (job.pointee.run, job.pointee.workNanoseconds)
+      // What runs is counted until it ends.
+      let (run, work) = (job.pointee.run, job.takeCounted())
       run(address, index)
       queued.subtract(work, ordering: .relaxed)
     }

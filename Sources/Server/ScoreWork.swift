@@ -104,7 +104,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   /// Nobody waits any more: shards drop the work at their next look, and the loop frees it when
   /// they have.
   func cancel() {
-    pointee.call.pointee.cancel()
+    pointee.services._withUnsafeGuaranteedRef { $0.engine.cancel(pointee.call) }
     pointee.stream = nil
   }
 }

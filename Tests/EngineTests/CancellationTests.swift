@@ -122,6 +122,31 @@ import Testing
     return hasher.finalize()
   }
 
+  /// What nobody waits for keeps nobody else out, long before its shard comes to it.
+  @Test func aCancelledCallLeavesItsQueuesAtOnce() throws {
+    for fanOut in [FanOut.always, .never] {
+      let held = HeldShards(3)
+      let engine = Engine(
+        serving, executor: held, fanOut: fanOut, clock: FakeTime().clock())
+      let (first, second) = (TestCall(), TestCall())
+      #expect(try !first.start(engine, request()))
+      let queued = (0..<3).map { held.queuedNanoseconds(of: $0) }
+      #expect(try !second.start(engine, request()))
+      #expect((0..<3).map { held.queuedNanoseconds(of: $0) } != queued)
+      engine.cancel(first.call)
+      #expect(!held.withdrawn.isEmpty)
+      engine.cancel(first.call)
+      #expect((0..<3).reduce(0) { $0 + held.queuedNanoseconds(of: $1) } == queued.reduce(0, +))
+      held.runAll()
+      #expect(first.completion.count == 1 && second.completion.count == 1)
+      #expect(throws: CallFailure.self) { try engine.outcome(first.call) }
+      _ = try engine.outcome(second.call)
+      // After its end there is nothing left to withdraw.
+      engine.cancel(second.call)
+      #expect(held.withdrawn.isEmpty)
+    }
+  }
+
   /// It may come from any thread at any time.
   @Test func betweenTheCutAndTheRun() throws {
     for fanOut in FanOut.allCases {

@@ -277,6 +277,8 @@ private final class FastShards: ShardExecutor {
 
   func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
 
+  func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {}
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     if full.contains(shard) { return false }
     job.pointee.run(UnsafeMutableRawPointer(job), shard)

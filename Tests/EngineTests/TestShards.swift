@@ -12,6 +12,8 @@ final class InlineShards: ShardExecutor {
 
   func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
 
+  func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {}
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     precondition(shard >= 0 && shard < shardCount, "no such shard")
     jobs.add(1, ordering: .relaxed)
@@ -27,6 +29,8 @@ final class HeldShards: ShardExecutor, @unchecked Sendable {
   var full: Set<Int> = []
   /// Work of others in each queue, nanoseconds, which never runs.
   var others: [UInt64]
+  /// Of those that are held.
+  private(set) var withdrawn: Set<UnsafeMutablePointer<ShardJob>> = []
   private(set) var held: [(job: UnsafeMutablePointer<ShardJob>, shard: Int)] = []
 
   init(_ count: Int) {
@@ -39,7 +43,14 @@ final class HeldShards: ShardExecutor, @unchecked Sendable {
   }
 
   func queuedNanoseconds(of shard: Int) -> UInt64 {
-    held.reduce(others[shard]) { $0 + ($1.shard == shard ? $1.job.pointee.workNanoseconds : 0) }
+    held.reduce(others[shard]) {
+      let counts = $1.shard == shard && !withdrawn.contains($1.job)
+      return $0 + (counts ? $1.job.pointee.workNanoseconds : 0)
+    }
+  }
+
+  func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {
+    if held.contains(where: { $0.job == job }) { withdrawn.insert(job) }
   }
 
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
@@ -52,6 +63,7 @@ final class HeldShards: ShardExecutor, @unchecked Sendable {
   /// Runs one of the jobs, the oldest unless told otherwise.
   func runNext(_ index: Int = 0) {
     let (job, shard) = held.remove(at: index)
+    withdrawn.remove(job)
     job.pointee.run(UnsafeMutableRawPointer(job), shard)
   }
 

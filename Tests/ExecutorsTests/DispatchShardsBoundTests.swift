@@ -58,6 +58,47 @@ struct DispatchShardsBoundTests {
     #expect((0..<3).map { jobs.runs($0) } == [0, 0, 1])
   }
 
+  /// A withdrawn job runs all the same, and its room is another's: once, also if it is withdrawn
+  /// again, or while it runs, or after that.
+  @Test func whatIsWithdrawnTakesNoRoom() {
+    let executor = shards(1, queueNanoseconds: 1_000)
+    let gate = Gate()
+    let holder = JobSet(count: 1, workNanoseconds: 100) { _, _ in gate.pass() }
+    let jobs = JobSet(count: 4, workNanoseconds: 900)
+    #expect(executor.submit(holder.job(0), to: 0))
+    gate.waitForArrivals(1)
+    #expect(executor.submit(jobs.job(0), to: 0))
+    #expect(!executor.submit(jobs.job(1), to: 0))
+    executor.withdraw(jobs.job(0))
+    #expect(executor.queuedNanoseconds(of: 0) == 100)
+    executor.withdraw(jobs.job(0))
+    executor.withdraw(holder.job(0))
+    #expect(executor.queuedNanoseconds(of: 0) == 100)
+    #expect(executor.submit(jobs.job(1), to: 0))
+    #expect(!executor.submit(jobs.job(2), to: 0))
+    gate.open()
+    executor.stop()
+    executor.withdraw(jobs.job(1))
+    #expect(executor.queuedNanoseconds(of: 0) == 0)
+    #expect((0..<4).map { jobs.runs($0) } == [1, 1, 0, 0])
+  }
+
+  /// Withdrawals race with the shard that takes the jobs: the count is right in the end.
+  @Test func withdrawalsAndRunsCountOnce() {
+    let executor = shards(2)
+    let jobs = JobSet(count: 4 * 5_000, workNanoseconds: 7)
+    onThreads(4) { thread in
+      for index in 0..<5_000 {
+        let job = jobs.job(5_000 * thread + index)
+        while !executor.submit(job, to: index % 2) { yieldThread() }
+        executor.withdraw(job)
+      }
+    }
+    executor.stop()
+    #expect(jobs.total == 20_000)
+    #expect(executor.queuedNanoseconds(of: 0) == 0 && executor.queuedNanoseconds(of: 1) == 0)
+  }
+
   /// Many submitters at once get no more in than one would.
   @Test func theBoundHoldsAgainstManySubmitters() {
     for round in 0..<50 {

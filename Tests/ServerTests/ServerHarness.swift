@@ -124,6 +124,8 @@ final class HeldShards: ShardExecutor {
 
   func queuedNanoseconds(of shard: Int) -> UInt64 { 0 }
 
+  func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {}
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     if isFull.load(ordering: .sequentiallyConsistent) { return false }
     let job = Job(job: job, shard: shard)
