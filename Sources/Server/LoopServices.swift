@@ -4,6 +4,7 @@ internal import EventLoop
 internal import Logging
 internal import Models
 internal import Signals
+internal import Syscalls
 internal import Transport
 internal import Wire
 
@@ -17,7 +18,7 @@ final class LoopServices {
   let health: ServingState
   let logger: Logger
   let metrics: LoopMetrics
-  private let logsCalls: Bool
+  let logsCalls: Bool
   var random: SplitMix64
   var pool = ScorePool()
   /// Calls of `Watch`; whether their service is one of ours.
@@ -140,6 +141,7 @@ final class LoopServices {
   ) {
     var timing = call.timing
     timing.queueNanoseconds = max(timing.queueNanoseconds, outcome.queueNanoseconds)
+    timing.candidates += candidates
     timing.scoreNanoseconds += outcome.scoreNanoseconds
     let encoding = engine.clock.monotonicNanoseconds() - encodingBegan
     timing.encodeNanoseconds += encoding
@@ -176,6 +178,13 @@ final class LoopServices {
     if logsCalls { log(record) }
   }
 
+  /// What a client chose, as one word of the line: it can forge neither a field nor a line.
+  private func word(_ text: ByteSlice) -> String {
+    let encoded = GRPCMessage.percentEncode(text.text)
+      .flatMap { $0 == UInt8(ascii: " ") ? Array("%20".utf8) : [$0] }
+    return String(decoding: encoded, as: UTF8.self)
+  }
+
   private func log(_ record: CallRecord) {
     let method =
       LoopServices.methods.indices.contains(record.method)
@@ -185,6 +194,8 @@ final class LoopServices {
       metadata: [
         "method": "\(method)", "status": "\(record.status.name)",
         "received_bytes": "\(record.receivedBytes)", "sent_bytes": "\(record.sentBytes)",
+        "peer": "\(Sockets.peerAddress(of: record.descriptor)?.description ?? "gone")",
+        "request_id": "\(word(record.requestID))", "candidates": "\(record.timing.candidates)",
         "duration_us": "\(record.durationNanoseconds / 1_000)",
         "queue_us": "\(record.timing.queueNanoseconds / 1_000)",
         "score_us": "\(record.timing.scoreNanoseconds / 1_000)",

@@ -26,6 +26,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     }
     let blueprint = try loop.engine.blueprint(for: view)
     try keepRequestID(view.requestID, loop)
+    if loop.logsCalls { call.noteRequestID(pointee.requestID) }
     pointee.provenance = UnsafePointer(loop.provenance + blueprint.index)
     let scoring = pointee.call
     scoring.pointee.owner = UnsafeMutableRawPointer(self)

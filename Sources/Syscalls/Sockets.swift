@@ -141,13 +141,22 @@ package enum Sockets {
 
   /// Where a socket is bound.
   package static func localAddress(of descriptor: Int32) throws(SystemError) -> SocketAddress {
+    try address("getsockname") { getsockname(descriptor, $0, &$1) }
+  }
+
+  /// Who is at the other end; nil when it has gone.
+  package static func peerAddress(of descriptor: Int32) -> SocketAddress? {
+    try? address("getpeername") { getpeername(descriptor, $0, &$1) }
+  }
+
+  private static func address(
+    _ call: StaticString, _ read: (UnsafeMutablePointer<sockaddr>, inout socklen_t) -> Int32
+  ) throws(SystemError) -> SocketAddress {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     return try withUnsafeMutablePointer(to: &storage) { storage throws(SystemError) in
       try storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { bare throws(SystemError) in
-        _ = try blockingSystemCall("getsockname") {
-          Int(getsockname(descriptor, bare, &length))
-        }
+        _ = try blockingSystemCall(call) { Int(read(bare, &length)) }
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         var service = [CChar](repeating: 0, count: 32)
         let failure = getnameinfo(

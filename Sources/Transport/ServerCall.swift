@@ -29,6 +29,12 @@ package struct ServerCall {
   }
 
   /// For the record of the call.
+  package func noteRequestID(_ id: ByteSlice) {
+    let count = min(id.count, stream.pointee.requestID.count)
+    for index in 0..<count { stream.pointee.requestID[index] = id[index] }
+    stream.pointee.requestIDCount = count
+  }
+
   package var timing: CallTiming {
     get { stream.pointee.timing }
     nonmutating set { stream.pointee.timing = newValue }

@@ -68,6 +68,9 @@ struct ServerStream {
   var receivedMessages = 0
   var sentMessages = 0
   var timing = CallTiming()
+  /// For the call's line in the log: the first `requestIDCount` bytes.
+  var requestID = InlineArray<64, UInt8>(repeating: 0)
+  var requestIDCount = 0
   var cancellation: CancellationSource?
   var refusal: RefusalReason?
 

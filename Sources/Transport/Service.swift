@@ -68,10 +68,15 @@ package struct CallRecord {
   package var timing: CallTiming
   /// The client's `traceparent` (W3C), empty if it sent none; lives until the callback returns.
   package var traceParent: ByteSlice
+  /// What the service noted with `ServerCall.noteRequestID`; lives as long.
+  package var requestID: ByteSlice
+  /// The client's socket, for its address.
+  package var descriptor: Int32
 }
 
-/// Where a call's time went, nanoseconds.
+/// What a call's work was, and where its time went, nanoseconds.
 package struct CallTiming: BitwiseCopyable, Sendable {
+  package var candidates = 0
   package var queueNanoseconds: UInt64 = 0
   package var scoreNanoseconds: UInt64 = 0
   package var encodeNanoseconds: UInt64 = 0

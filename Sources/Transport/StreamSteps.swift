@@ -197,16 +197,21 @@ extension StreamPointer {
     guard let callEnded = loop.pointee.callEnded else { return }
     let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
     var traceParent = pointee.headers.traceParent
+    var requestID = pointee.requestID
     withUnsafeBytes(of: &traceParent) { trace in
-      var record = CallRecord(
-        method: Int(pointee.headers.method), status: pointee.status,
-        cancellation: pointee.cancellation, refusal: pointee.refusal,
-        receivedBytes: pointee.receivedBytes,
-        sentBytes: pointee.sentBytes, receivedMessages: pointee.receivedMessages,
-        sentMessages: pointee.sentMessages,
-        durationNanoseconds: now - pointee.startedNanoseconds, timing: pointee.timing,
-        traceParent: pointee.headers.hasTraceParent ? ByteSlice(trace) : .empty)
-      callEnded(loop.pointee.serviceContext, &record)
+      withUnsafeBytes(of: &requestID) { id in
+        var record = CallRecord(
+          method: Int(pointee.headers.method), status: pointee.status,
+          cancellation: pointee.cancellation, refusal: pointee.refusal,
+          receivedBytes: pointee.receivedBytes,
+          sentBytes: pointee.sentBytes, receivedMessages: pointee.receivedMessages,
+          sentMessages: pointee.sentMessages,
+          durationNanoseconds: now - pointee.startedNanoseconds, timing: pointee.timing,
+          traceParent: pointee.headers.hasTraceParent ? ByteSlice(trace) : .empty,
+          requestID: ByteSlice(id.baseAddress, count: pointee.requestIDCount),
+          descriptor: pointee.connection.pointee.descriptor)
+        callEnded(loop.pointee.serviceContext, &record)
+      }
     }
   }
 
