@@ -132,6 +132,12 @@ package enum Sockets {
     return descriptor
   }
 
+  /// A descriptor to hold back for when there are no others; nil when there are none already.
+  package static func spare() -> Int32? {
+    let descriptor = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+    return descriptor < 0 ? nil : descriptor
+  }
+
   package static func setNoDelay(_ descriptor: Int32) throws(SystemError) {
     var yes: Int32 = 1
     _ = try blockingSystemCall("setsockopt") {

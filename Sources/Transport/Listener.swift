@@ -10,16 +10,22 @@ struct Listener {
   var descriptor: Int32
   let loops: [LoopHandle]
   var isOpen = true
+  /// Kept for the moment when there are no others: with it a client can be turned away that would
+  /// else wait, and wake the loop for nothing, until a connection ends.
+  private var spare: Int32?
 
   init(descriptor: Int32, loops: [LoopHandle]) {
     self.descriptor = descriptor
     self.loops = loops
+    spare = Sockets.spare()
   }
 
   mutating func close() {
     guard isOpen else { return }
     isOpen = false
     Sockets.close(descriptor)
+    spare.map(Sockets.close)
+    spare = nil
   }
 
   /// Takes what waits, at most this many a turn, so that open connections are not starved.
@@ -31,12 +37,25 @@ struct Listener {
         guard isOpen, let descriptor = try Sockets.accept(descriptor) else { return }
         hand(descriptor)
       } catch {
-        // Out of descriptors, or a connection that was gone before it was taken: the next turn
-        // tries again; what is open goes on.
+        // A connection that was gone before it was taken, or no descriptors: what is open goes on,
+        // and the next turn tries again.
         loops[0].state.pointee.counters.socketErrors += 1
-        return
+        guard error.isOutOfDescriptors, turnAway() else { return }
       }
     }
+  }
+
+  /// Closes the connection that waits longest; false when there is none, or no descriptor for it.
+  private mutating func turnAway() -> Bool {
+    guard let descriptor = spare else {
+      spare = Sockets.spare()
+      return false
+    }
+    Sockets.close(descriptor)
+    defer { spare = Sockets.spare() }
+    guard let waiting = try? Sockets.accept(self.descriptor) else { return false }
+    Sockets.close(waiting)
+    return true
   }
 
   /// Gives a connection to the loop with the fewest.

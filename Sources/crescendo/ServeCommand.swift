@@ -120,6 +120,7 @@ struct ServeCommand: ParsableCommand {
     var logger = Logger(label: "crescendo") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = settings.logLevel
     let serving = try SnapshotFolder.load(settings.snapshot, mapped: settings.mapped)
+    try raiseDescriptors(logger)
     let cores = Affinity.allowedCores()
     let (loops, shards) = (settings.loops ?? cores.count, settings.shards ?? cores.count)
     let seed = try randomSeed()
@@ -153,6 +154,19 @@ struct ServeCommand: ParsableCommand {
     server.stop { executor.stop() }
     admin?.stop()
     logger.info("stopped")
+  }
+
+  /// A connection is a descriptor; some more are the server's own.
+  private func raiseDescriptors(_ logger: Logger) throws(CommandFailure) {
+    do throws(SystemError) {
+      let limit = try Descriptors.raiseLimit()
+      guard limit < Limits.serving.connections + 64 else { return }
+      logger.warning(
+        "descriptors are fewer than connections: those over it will be turned away",
+        metadata: ["descriptors": "\(limit)", "connections": "\(Limits.serving.connections)"])
+    } catch {
+      throw CommandFailure(.negative, "cannot raise the limit of descriptors: \(error.reason)")
+    }
   }
 
   /// A reader behind a pipe waits for these lines.
