@@ -45,15 +45,10 @@ extension ServerCall {
 
   /// Queues a message that was built as an array.
   func send(_ message: [UInt8]) throws(CallFailure) {
-    let prefix = MessageAssembler.prefixBytes
-    let buffer = try takeBuffer(prefix + message.count)
-    buffer.storeBytes(of: 0, as: UInt8.self)
-    (buffer + 1).storeBytes(of: UInt32(message.count).bigEndian, as: UInt32.self)
+    let buffer = try takeBuffer(message.count)
     message.withUnsafeBytes { bytes in
-      if let base = bytes.baseAddress {
-        (buffer + prefix).copyMemory(from: base, byteCount: bytes.count)
-      }
+      if let base = bytes.baseAddress { buffer.copyMemory(from: base, byteCount: bytes.count) }
     }
-    send(buffer, count: prefix + message.count)
+    send(buffer, count: message.count)
   }
 }

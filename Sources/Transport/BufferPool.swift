@@ -1,16 +1,20 @@
 internal import Core
 
-/// What stands before the bytes of a pooled buffer.
+/// What stands before the bytes of a pooled buffer, with `headBytes` between: room for what a
+/// framing puts in front of a message.
 struct BufferHeader: BitwiseCopyable {
   /// The next buffer of a free list, or of a stream's queue; an address of payload.
   var next: UnsafeMutableRawPointer?
   /// Bytes that it holds.
   var capacity: Int
-  /// Of a message in a queue: its bytes, and how many of them have gone.
+  /// Of a message in a queue: where it ends, and how far it has gone; offsets from the buffer's
+  /// address. What a framing puts in front of it has negative ones.
   var count: Int
   var sent: Int
 
-  static let byteCount = 32
+  /// The longest head of a framing.
+  static let headBytes = 16
+  static let byteCount = 32 + headBytes
 
   @inline(__always)
   static func of(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<BufferHeader> {
@@ -107,14 +111,15 @@ struct OutboundQueue: BitwiseCopyable {
 
   var isEmpty: Bool { first == nil }
 
-  mutating func append(_ buffer: UnsafeMutableRawPointer, count: Int) {
+  /// The message in `buffer`, `count` bytes, behind a head of `headBytes`.
+  mutating func append(_ buffer: UnsafeMutableRawPointer, headBytes: Int, count: Int) {
     let header = BufferHeader.of(buffer)
     header.pointee.next = nil
     header.pointee.count = count
-    header.pointee.sent = 0
+    header.pointee.sent = -headBytes
     if let last { BufferHeader.of(last).pointee.next = buffer } else { first = buffer }
     last = buffer
-    unsentBytes += count
+    unsentBytes += headBytes + count
   }
 
   /// Copies up to `capacity` bytes out; buffers that are empty after it go to `release`.

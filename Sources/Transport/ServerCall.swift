@@ -65,8 +65,8 @@ package struct ServerCall {
     stream.release(buffer)
   }
 
-  /// Queues the first `count` bytes of a buffer from `takeBuffer`: a whole gRPC message with its
-  /// 5-byte prefix.
+  /// Queues the first `count` bytes of a buffer from `takeBuffer`: a whole message. What its
+  /// framing puts in front of it has room of its own.
   package func send(_ buffer: UnsafeMutableRawPointer, count: Int) {
     stream.send(buffer, count: count)
   }

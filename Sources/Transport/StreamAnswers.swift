@@ -52,12 +52,18 @@ extension StreamPointer {
     precondition(pointee.phase == .handling, "a call that has ended sends nothing")
     if answersGzip, let (compressed, compressedCount) = deflate(buffer, count) {
       release(buffer)
-      pointee.outbound.append(compressed, count: compressedCount)
+      queue(compressed, count: compressedCount, isCompressed: true)
     } else {
-      pointee.outbound.append(buffer, count: count)
+      queue(buffer, count: count, isCompressed: false)
     }
     pointee.sentMessages += 1
     pump()
+  }
+
+  private func queue(_ buffer: UnsafeMutableRawPointer, count: Int, isCompressed: Bool) {
+    let prefix = MessageAssembler.prefixBytes
+    MessagePrefix.write(to: buffer - prefix, length: count, isCompressed: isCompressed)
+    pointee.outbound.append(buffer, headBytes: prefix, count: count)
   }
 
   /// A client that compresses, and takes it, is answered in kind; nobody else pays for it.
@@ -65,23 +71,21 @@ extension StreamPointer {
     pointee.headers.encoding == .gzip && pointee.headers.acceptsGzip
   }
 
-  /// A message compressed, prefix included; nil when it would not shrink, or there is no room: then
+  /// A message compressed; nil when it would not shrink, or there is no room: then
   /// it goes out as it is, which every call allows.
   private func deflate(_ buffer: UnsafeMutableRawPointer, _ count: Int)
     -> (UnsafeMutableRawPointer, Int)?
   {
-    let prefix = MessageAssembler.prefixBytes
-    guard count - prefix > Limits.serving.gzipFloorBytes, let target = try? takeBuffer(count) else {
+    guard count > Limits.serving.gzipFloorBytes, let target = try? takeBuffer(count) else {
       return nil
     }
-    let message = ByteSlice(buffer + prefix, count: count - prefix)
-    let room = UnsafeMutableRawBufferPointer(start: target + prefix, count: count - prefix)
+    let message = ByteSlice(buffer, count: count)
+    let room = UnsafeMutableRawBufferPointer(start: target, count: count)
     guard let compressed = loop.deflater.deflate(message, into: room) else {
       release(target)
       return nil
     }
-    MessagePrefix.write(to: target, length: compressed, isCompressed: true)
-    return (target, prefix + compressed)
+    return (target, compressed)
   }
 
   func finish() {

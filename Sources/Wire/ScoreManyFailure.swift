@@ -3,9 +3,9 @@ package import Core
 /// A `ScoreManyResponse` for an item that failed: its sequence, the code, the sentence. The call
 /// and its other items go on.
 package enum ScoreManyFailure {
-  /// Bytes that `write` may take, prefix included.
+  /// Bytes that `write` may take.
   package static func capacity(_ failure: CallFailure) -> Int {
-    MessageAssembler.prefixBytes + 9 + 2
+    9 + 2
       + WireWriter.fieldBytes(min(failure.message.utf8.count, Limits.statusDetailBytes))
   }
 
@@ -14,7 +14,7 @@ package enum ScoreManyFailure {
   package static func write(
     sequence: UInt64, _ failure: CallFailure, into buffer: UnsafeMutableRawPointer
   ) -> Int {
-    var writer = WireWriter(buffer + MessageAssembler.prefixBytes)
+    var writer = WireWriter(buffer)
     writer.byte(0x09)
     writer.fixed64(sequence)
     writer.byte(0x10)
@@ -25,8 +25,6 @@ package enum ScoreManyFailure {
       writer.varint(UInt64(text.count))
       writer.bytes(text.baseAddress, text.count)
     }
-    let total = writer.cursor - buffer
-    MessagePrefix.write(to: buffer, length: total - MessageAssembler.prefixBytes)
-    return total
+    return writer.cursor - buffer
   }
 }

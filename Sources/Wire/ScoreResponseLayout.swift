@@ -34,7 +34,7 @@ package enum ScoreEnvelope: BitwiseCopyable, Sendable {
   case item(sequence: UInt64)
 }
 
-/// A `ScoreResponse` written straight into its output buffer, envelope and gRPC prefix included.
+/// A `ScoreResponse` written straight into its output buffer, envelope included.
 ///
 /// The columns stand first, at places that depend only on the number of candidates: shards write
 /// their positions there. `finish` adds the rest. (Fields of a message may come in any order.)
@@ -71,7 +71,7 @@ package struct ScoreResponseLayout {
   /// Tag and length of a field: at most this many bytes (a field number below 16).
   private static let fieldHeadBytes = 6
 
-  /// Bytes that an answer for `count` candidates may take, prefix included. Without a
+  /// Bytes that an answer for `count` candidates may take. Without a
   /// `provenance` only `finishScoresOnly` may follow.
   package static func capacity(
     in envelope: ScoreEnvelope = .response, count: Int, wantRaw: Bool, requestIDBytes: Int,
@@ -85,7 +85,7 @@ package struct ScoreResponseLayout {
       case .part: fieldHeadBytes + count * 4 + fieldHeadBytes
       case .item: 9 + fieldHeadBytes
       }
-    return MessageAssembler.prefixBytes + outside + columns + fieldHeadBytes + requestIDBytes
+    return outside + columns + fieldHeadBytes + requestIDBytes
       + provenanceBytes + 4
   }
 
@@ -98,7 +98,7 @@ package struct ScoreResponseLayout {
   ) {
     start = buffer
     self.count = count
-    var writer = WireWriter(buffer + MessageAssembler.prefixBytes)
+    var writer = WireWriter(buffer)
     var positions: UnsafeMutableRawPointer?
     var head: UnsafeMutableRawPointer?
     switch envelope {
@@ -191,7 +191,6 @@ package struct ScoreResponseLayout {
       var writer = WireWriter(head + 1)
       writer.varint(UInt64(bodyBytes))
     }
-    MessagePrefix.write(to: start, length: total - MessageAssembler.prefixBytes)
     return total
   }
 

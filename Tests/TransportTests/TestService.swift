@@ -85,18 +85,14 @@ final class TestLoop: @unchecked Sendable {
   private func respond(_ call: ServerCall, _ message: [UInt8]) {
     let buffer: UnsafeMutableRawPointer
     do throws(CallFailure) {
-      buffer = try call.takeBuffer(message.count + 5)
+      buffer = try call.takeBuffer(message.count)
     } catch {
       return call.fail(error)
     }
-    buffer.storeBytes(of: 0, as: UInt8.self)
-    (buffer + 1).storeBytes(of: UInt32(message.count).bigEndian, as: UInt32.self)
     message.withUnsafeBytes { bytes in
-      if let base = bytes.baseAddress {
-        (buffer + 5).copyMemory(from: base, byteCount: bytes.count)
-      }
+      if let base = bytes.baseAddress { buffer.copyMemory(from: base, byteCount: bytes.count) }
     }
-    call.respond(buffer, count: message.count + 5)
+    call.respond(buffer, count: message.count)
   }
 
   /// The message: a code, a pushback of 4 bytes (0 = none), a text.

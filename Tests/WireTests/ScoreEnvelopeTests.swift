@@ -55,13 +55,6 @@ private struct Enveloped {
     isWithinRoom = total <= capacity && memory[capacity...].allSatisfy { $0 == 0xA5 }
     bytes = Array(memory[..<min(total, capacity)])
   }
-
-  /// The message behind its prefix.
-  var message: [UInt8]? {
-    guard bytes.count >= 5, bytes[0] == 0 else { return nil }
-    let length = bytes[1..<5].reduce(0) { $0 << 8 | Int($1) }
-    return length == bytes.count - 5 ? Array(bytes[5...]) : nil
-  }
 }
 
 private func isRight(_ response: Crescendo__V1__ScoreResponse, _ shape: Enveloped.Shape) -> Bool {
@@ -118,7 +111,8 @@ private let shapes: [Enveloped.Shape] = {
     for shape in shapes {
       let enveloped = Enveloped(.part, shape)
       #expect(enveloped.isWithinRoom, "\(shape)")
-      guard let bytes = enveloped.message,
+      let bytes = enveloped.bytes
+      guard
         let part = crescendo__v1__stream_scores_response__unpack(nil, bytes.count, bytes)
       else {
         Issue.record("protobuf-c cannot read \(shape)")
@@ -140,7 +134,8 @@ private let shapes: [Enveloped.Shape] = {
       let sequence = index % 3 == 0 ? 0 : UInt64.max - UInt64(index)
       let enveloped = Enveloped(.item(sequence: sequence), shape)
       #expect(enveloped.isWithinRoom, "\(shape)")
-      guard let bytes = enveloped.message,
+      let bytes = enveloped.bytes
+      guard
         let item = crescendo__v1__score_many_response__unpack(nil, bytes.count, bytes)
       else {
         Issue.record("protobuf-c cannot read \(shape)")
@@ -156,8 +151,8 @@ private let shapes: [Enveloped.Shape] = {
   /// No length takes more bytes than it needs, though it is written before it is known.
   @Test func theHeadIsAsShortAsItCanBe() {
     for shape in shapes where shape.hasProvenance {
-      let plain = Enveloped(.response, shape).message?.count ?? 0
-      let item = Enveloped(.item(sequence: 7), shape).message?.count ?? 0
+      let plain = Enveloped(.response, shape).bytes.count
+      let item = Enveloped(.item(sequence: 7), shape).bytes.count
       var (length, lengthBytes) = (plain, 1)
       while length >= 128 { (length, lengthBytes) = (length >> 7, lengthBytes + 1) }
       #expect(item == 9 + 1 + lengthBytes + plain, "\(shape)")

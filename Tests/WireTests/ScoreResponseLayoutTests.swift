@@ -34,12 +34,8 @@ import Wire
         timeUnixMilliseconds: -5, treesUsed: 200)
     }
     #expect(total <= capacity, "\(count)")
-    let prefix = UnsafeRawBufferPointer(start: buffer, count: 5)
-    #expect(prefix[0] == 0)
-    let length = UInt32(bigEndian: prefix.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
-    #expect(Int(length) == total - 5)
     let message = crescendo__v1__score_response__unpack(
-      nil, Int(length), (buffer + 5).assumingMemoryBound(to: UInt8.self))
+      nil, total, buffer.assumingMemoryBound(to: UInt8.self))
     guard let message else {
       Issue.record("protobuf-c cannot read the answer for \(count) candidates")
       return
