@@ -133,11 +133,11 @@ extension ConnectionPointer {
 extension StreamPointer {
   fileprivate func cutStall(now: UInt64) {
     guard !pointee.outbound.isEmpty else { return }
-    if pointee.seenSentBytes != pointee.sentBytes || pointee.progressNanoseconds == 0 {
-      pointee.seenSentBytes = pointee.sentBytes
+    if pointee.seenSentBytes != pointee.call.sentBytes || pointee.progressNanoseconds == 0 {
+      pointee.seenSentBytes = pointee.call.sentBytes
       pointee.progressNanoseconds = now
     }
-    let isLate = now >= pointee.deadlineNanoseconds
+    let isLate = now >= pointee.call.deadlineNanoseconds
     guard isLate || now - pointee.progressNanoseconds > Limits.serving.stallNanoseconds else {
       return
     }

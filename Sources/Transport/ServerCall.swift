@@ -16,28 +16,28 @@ package struct ServerCall {
   package var message: ByteSlice { stream.pointee.message }
 
   /// When the client stops waiting; monotonic, nanoseconds; `UInt64.max` = it does not say.
-  package var deadlineNanoseconds: UInt64 { stream.pointee.deadlineNanoseconds }
+  package var deadlineNanoseconds: UInt64 { stream.pointee.call.deadlineNanoseconds }
   /// When its headers came; monotonic, nanoseconds.
-  package var startedNanoseconds: UInt64 { stream.pointee.startedNanoseconds }
+  package var startedNanoseconds: UInt64 { stream.pointee.call.startedNanoseconds }
   /// `crescendo-priority: batch`: shed before others.
   package var isBatch: Bool { stream.pointee.headers.isBatch }
 
   /// The service's own pointer, nil at first.
   package var attachment: UnsafeMutableRawPointer? {
-    get { stream.pointee.attachment }
-    nonmutating set { stream.pointee.attachment = newValue }
+    get { stream.pointee.call.attachment }
+    nonmutating set { stream.pointee.call.attachment = newValue }
   }
 
   /// For the record of the call.
   package func noteRequestID(_ id: ByteSlice) {
-    let count = min(id.count, stream.pointee.requestID.count)
-    for index in 0..<count { stream.pointee.requestID[index] = id[index] }
-    stream.pointee.requestIDCount = count
+    let count = min(id.count, stream.pointee.call.requestID.count)
+    for index in 0..<count { stream.pointee.call.requestID[index] = id[index] }
+    stream.pointee.call.requestIDCount = count
   }
 
   package var timing: CallTiming {
-    get { stream.pointee.timing }
-    nonmutating set { stream.pointee.timing = newValue }
+    get { stream.pointee.call.timing }
+    nonmutating set { stream.pointee.call.timing = newValue }
   }
 
   /// When the read began that brought what is being handled; monotonic, nanoseconds.

@@ -20,26 +20,23 @@ struct ServerStream {
     case answered
   }
 
+  /// First: services hold the address of this.
+  var call: CallState
   var previous: UnsafeMutablePointer<ServerStream>?
   /// In its connection's list; when free, in the slab's.
   var next: UnsafeMutablePointer<ServerStream>?
   var nextTouched: UnsafeMutablePointer<ServerStream>?
   var connection: UnsafeMutablePointer<Connection>
-  /// Rises each time that the memory gets a new tenant: timers compare it.
-  var generation: UInt64
   var id: Int32 = 0
   var phase = Phase.headers
   var isTouched = false
   var isClosed = false
   /// The one message is whole.
   var isComplete = false
-  var hasTimer = false
   /// The client has ended its half.
   var isHalfClosed = false
   var headers = RequestHeaders()
   var assembler = MessageAssembler(limit: Limits.serving.messageBytes)
-  var startedNanoseconds: UInt64 = 0
-  var deadlineNanoseconds: UInt64 = 0
 
   /// Of a stream of messages: bytes that came while reading was paused, and still hold its window.
   var isReadingPaused = false
@@ -59,23 +56,8 @@ struct ServerStream {
   /// Bytes had gone, and when, as the loop's tick saw it last: what a stall is measured from.
   var seenSentBytes = 0
   var progressNanoseconds: UInt64 = 0
-  var status = StatusCode.ok
   /// The trailers, when they are not plain OK.
   var failure: UnsafeMutablePointer<CallFailure>?
-
-  var receivedBytes = 0
-  var sentBytes = 0
-  var receivedMessages = 0
-  var sentMessages = 0
-  var timing = CallTiming()
-  /// For the call's line in the log: the first `requestIDCount` bytes.
-  var requestID = InlineArray<64, UInt8>(repeating: 0)
-  var requestIDCount = 0
-  var cancellation: CancellationSource?
-  var refusal: RefusalReason?
-
-  /// The service's own pointer.
-  var attachment: UnsafeMutableRawPointer?
 
   /// The message that is being handled.
   var message: ByteSlice {
@@ -117,14 +99,17 @@ struct StreamSlab {
       stream = slabs[slabs.count - 1] + nextInSlab
       nextInSlab += 1
     }
-    stream.initialize(to: ServerStream(connection: connection, generation: nextGeneration))
+    stream.initialize(
+      to:
+        ServerStream(
+          call: CallState(framing: .grpc, generation: nextGeneration), connection: connection))
     nextGeneration += 1
     count += 1
     return stream
   }
 
   mutating func giveBack(_ stream: UnsafeMutablePointer<ServerStream>) {
-    stream.pointee.generation = 0
+    stream.pointee.call.generation = 0
     stream.pointee.next = free
     free = stream
     count -= 1

@@ -56,7 +56,7 @@ extension StreamPointer {
     } else {
       queue(buffer, count: count, isCompressed: false)
     }
-    pointee.sentMessages += 1
+    pointee.call.sentMessages += 1
     pump()
   }
 
@@ -114,7 +114,7 @@ extension StreamPointer {
     into buffer: UnsafeMutableRawPointer, capacity: Int, end: UnsafeMutablePointer<UInt32>
   ) -> Int {
     let count = pointee.outbound.read(into: buffer, capacity: capacity) { release($0) }
-    pointee.sentBytes += count
+    pointee.call.sentBytes += count
     if !pointee.outbound.isEmpty { return count }
     if pointee.phase == .answered {
       end.pointee = HTTP2Body.trailersFollow
@@ -156,8 +156,8 @@ extension StreamPointer {
   func fail(_ failure: CallFailure, alsoSending more: [HTTP2Header] = []) {
     precondition(pointee.phase != .answered, "a call is answered once")
     pointee.phase = .answered
-    pointee.status = failure.code
-    pointee.refusal = failure.refusalReason
+    pointee.call.status = failure.code
+    pointee.call.refusal = failure.refusalReason
     dropInput()
     if pointee.hasSentHeaders {
       let kept = UnsafeMutablePointer<CallFailure>.allocate(capacity: 1)
@@ -186,7 +186,7 @@ extension StreamPointer {
   /// For requests that are not gRPC at all: a plain HTTP status.
   func answerOutsideGRPC(_ block: HTTP2HeaderBlock) {
     pointee.phase = .answered
-    pointee.status = .unknown
+    pointee.call.status = .unknown
     pointee.hasSentHeaders = true
     pointee.connection.pointee.session.submitResponse(pointee.id, block, endsStream: true)
   }

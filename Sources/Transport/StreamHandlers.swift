@@ -23,7 +23,7 @@ private func streamOpened(_ context: UnsafeMutableRawPointer?, _ id: Int32)
   let loop = connection.pointee.loop
   let stream = loop.pointee.slab.take(connection)
   stream.pointee.id = id
-  stream.pointee.startedNanoseconds = loop.pointee.nowNanoseconds
+  stream.pointee.call.startedNanoseconds = loop.pointee.nowNanoseconds
   stream.pointee.next = connection.pointee.streams
   connection.pointee.streams?.pointee.previous = stream
   connection.pointee.streams = stream

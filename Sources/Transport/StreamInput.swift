@@ -8,7 +8,7 @@ extension StreamPointer {
 
   /// Bytes of the body, inside the read that brought them.
   func receive(_ bytes: UnsafeRawPointer, count: Int) {
-    pointee.receivedBytes += count
+    pointee.call.receivedBytes += count
     switch pointee.phase {
     case .message:
       // Window is given back at once: what may pile up is bounded by the message's own limit and
@@ -111,7 +111,7 @@ extension StreamPointer {
         break
       }
       if pointee.assembler.isComplete {
-        pointee.receivedMessages += 1
+        pointee.call.receivedMessages += 1
         handleMessage()
         if pointee.phase == .handling { pointee.assembler.next() }
       }

@@ -24,8 +24,8 @@ extension StreamPointer {
     let asked = pointee.headers.timeoutNanoseconds
     let isLong = pointee.headers.method >= 0 && !method.pointee.hasDefaultDeadline
     let timeout = asked == .max && !isLong ? Limits.serving.defaultTimeoutNanoseconds : asked
-    let (deadline, overflow) = pointee.startedNanoseconds.addingReportingOverflow(timeout)
-    pointee.deadlineNanoseconds = overflow ? .max : deadline
+    let (deadline, overflow) = pointee.call.startedNanoseconds.addingReportingOverflow(timeout)
+    pointee.call.deadlineNanoseconds = overflow ? .max : deadline
   }
 
   /// All headers are there: what they already make impossible is answered at once.
@@ -45,7 +45,7 @@ extension StreamPointer {
     loop.touch(self)
     if method.pointee.kind == .manyMessages {
       pointee.assembler.cardinality = .any
-      guard pointee.deadlineNanoseconds > loop.pointee.nowNanoseconds else {
+      guard pointee.call.deadlineNanoseconds > loop.pointee.nowNanoseconds else {
         return fail(.deadlineExceeded, "the deadline had passed before any work was done")
       }
       pointee.phase = .handling
@@ -98,11 +98,11 @@ extension StreamPointer {
 
   /// Hands the message to its service.
   private func dispatch() {
-    guard pointee.deadlineNanoseconds > loop.pointee.nowNanoseconds else {
+    guard pointee.call.deadlineNanoseconds > loop.pointee.nowNanoseconds else {
       return fail(.deadlineExceeded, "the deadline had passed before any work was done")
     }
     pointee.phase = .handling
-    pointee.receivedMessages += 1
+    pointee.call.receivedMessages += 1
     handleMessage()
   }
 
@@ -111,22 +111,23 @@ extension StreamPointer {
   /// Timers are never taken back, so none is set for longer than a bound: a call that is still
   /// open then gets another.
   private func setTimer() {
-    guard !pointee.hasTimer, pointee.phase == .message || pointee.deadlineNanoseconds < .max
+    guard !pointee.call.hasTimer,
+      pointee.phase == .message || pointee.call.deadlineNanoseconds < .max
     else { return }
-    pointee.hasTimer = true
+    pointee.call.hasTimer = true
     let latest = loop.pointee.nowNanoseconds + Limits.serving.messageArrivalNanoseconds
     loop.pointee.eventLoop.schedule(
       TimerEntry(
-        deadlineNanoseconds: Swift.min(pointee.deadlineNanoseconds, latest), token: self,
-        generation: pointee.generation))
+        deadlineNanoseconds: Swift.min(pointee.call.deadlineNanoseconds, latest), token: self,
+        generation: pointee.call.generation))
   }
 
   func timerDue() {
-    pointee.hasTimer = false
+    pointee.call.hasTimer = false
     switch pointee.phase {
     case .message:
       fail(.deadlineExceeded, "the time for it passed before the whole request had arrived")
-    case .handling where loop.pointee.nowNanoseconds >= pointee.deadlineNanoseconds:
+    case .handling where loop.pointee.nowNanoseconds >= pointee.call.deadlineNanoseconds:
       expire()
     case .handling:
       setTimer()
@@ -143,14 +144,14 @@ extension StreamPointer {
     if pointee.outbound.isEmpty {
       fail(.deadlineExceeded, "the deadline passed before the call was answered")
     } else {
-      pointee.status = .deadlineExceeded
+      pointee.call.status = .deadlineExceeded
       reset()
     }
   }
 
   /// An answer that does not go, or comes too late: what is queued is dropped.
   func cut(_ source: CancellationSource) {
-    if pointee.phase == .handling { cancel(source) } else { pointee.cancellation = source }
+    if pointee.phase == .handling { cancel(source) } else { pointee.call.cancellation = source }
     reset()
   }
 
@@ -165,7 +166,7 @@ extension StreamPointer {
 
   /// Nobody waits any more: the service lets go of the call.
   private func cancel(_ source: CancellationSource) {
-    pointee.cancellation = source
+    pointee.call.cancellation = source
     loop.pointee.counters.cancelled[source.rawValue] += 1
     method.pointee.cancelled(loop.pointee.serviceContext, self)
   }
@@ -175,12 +176,12 @@ extension StreamPointer {
     let connection = pointee.connection
     let loop = connection.pointee.loop
     if pointee.phase == .handling {
-      pointee.status = .cancelled
+      pointee.call.status = .cancelled
       cancel(source)
     } else if pointee.phase != .answered || !pointee.outbound.isEmpty {
-      pointee.status = pointee.phase == .answered ? pointee.status : .cancelled
-      if pointee.cancellation == nil {
-        pointee.cancellation = source
+      pointee.call.status = pointee.phase == .answered ? pointee.call.status : .cancelled
+      if pointee.call.cancellation == nil {
+        pointee.call.cancellation = source
         loop.pointee.counters.cancelled[source.rawValue] += 1
       }
     }
@@ -197,18 +198,18 @@ extension StreamPointer {
     guard let callEnded = loop.pointee.callEnded else { return }
     let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
     var traceParent = pointee.headers.traceParent
-    var requestID = pointee.requestID
+    var requestID = pointee.call.requestID
     withUnsafeBytes(of: &traceParent) { trace in
       withUnsafeBytes(of: &requestID) { id in
         var record = CallRecord(
-          method: Int(pointee.headers.method), status: pointee.status,
-          cancellation: pointee.cancellation, refusal: pointee.refusal,
-          receivedBytes: pointee.receivedBytes,
-          sentBytes: pointee.sentBytes, receivedMessages: pointee.receivedMessages,
-          sentMessages: pointee.sentMessages,
-          durationNanoseconds: now - pointee.startedNanoseconds, timing: pointee.timing,
+          method: Int(pointee.headers.method), status: pointee.call.status,
+          cancellation: pointee.call.cancellation, refusal: pointee.call.refusal,
+          receivedBytes: pointee.call.receivedBytes,
+          sentBytes: pointee.call.sentBytes, receivedMessages: pointee.call.receivedMessages,
+          sentMessages: pointee.call.sentMessages,
+          durationNanoseconds: now - pointee.call.startedNanoseconds, timing: pointee.call.timing,
           traceParent: pointee.headers.hasTraceParent ? ByteSlice(trace) : .empty,
-          requestID: ByteSlice(id.baseAddress, count: pointee.requestIDCount),
+          requestID: ByteSlice(id.baseAddress, count: pointee.call.requestIDCount),
           descriptor: pointee.connection.pointee.descriptor)
         callEnded(loop.pointee.serviceContext, &record)
       }

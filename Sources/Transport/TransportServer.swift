@@ -147,7 +147,7 @@ private func loopTimerDue(
   let loop = context.assumingMemoryBound(to: LoopState.self)
   if token == context { return loop.alarmDue(generation) }
   let stream = token.assumingMemoryBound(to: ServerStream.self)
-  guard stream.pointee.generation == generation else { return }
+  guard stream.pointee.call.generation == generation else { return }
   loop.pointee.nowNanoseconds = loop.pointee.eventLoop.clock.monotonicNanoseconds()
   stream.timerDue()
 }

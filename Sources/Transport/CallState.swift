@@ -1,0 +1,39 @@
+internal import Core
+
+/// How a call's messages travel: which memory begins with a `CallState`.
+enum Framing: UInt8 {
+  /// A stream of its own: `ServerStream`.
+  case grpc
+}
+
+/// What every call has, whatever its framing; the first field of its memory, so that a service
+/// can be given one address.
+struct CallState {
+  let framing: Framing
+  /// Rises each time that the memory gets a new tenant: timers compare it.
+  var generation: UInt64
+  var hasTimer = false
+  /// Monotonic, nanoseconds.
+  var startedNanoseconds: UInt64 = 0
+  var deadlineNanoseconds: UInt64 = 0
+  var status = StatusCode.ok
+  var cancellation: CancellationSource?
+  var refusal: RefusalReason?
+
+  var receivedBytes = 0
+  var sentBytes = 0
+  var receivedMessages = 0
+  var sentMessages = 0
+  var timing = CallTiming()
+  /// For the call's line in the log: the first `requestIDCount` bytes.
+  var requestID = InlineArray<64, UInt8>(repeating: 0)
+  var requestIDCount = 0
+
+  /// The service's own pointer.
+  var attachment: UnsafeMutableRawPointer?
+
+  init(framing: Framing, generation: UInt64) {
+    self.framing = framing
+    self.generation = generation
+  }
+}
