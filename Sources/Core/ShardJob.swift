@@ -66,4 +66,8 @@ package protocol ShardExecutor: AnyObject, Sendable {
   /// Nobody waits for a submitted job any more, whose memory is still its submitter's to keep: it
   /// will run, to end what it belongs to, but takes no room of others until then.
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>)
+
+  /// From within the job that runs on `shard`, before it tells anybody of its end: it takes no room
+  /// any more, so that who hears of it finds the room free.
+  func jobEnds(on shard: Int)
 }

@@ -21,7 +21,7 @@ package enum FanOut: String, Sendable, CaseIterable {
 package final class Engine: @unchecked Sendable {
   package let serving: Serving
   package let clock: Clock
-  private let executor: any ShardExecutor
+  let executor: any ShardExecutor
   private let fanOut: FanOut
   /// By shard; each is its own thread's.
   let queueDelays: UnsafeMutablePointer<QueueDelay>

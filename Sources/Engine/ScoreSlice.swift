@@ -57,7 +57,10 @@ func runSlice(_ job: UnsafeMutableRawPointer, _ shard: Int) {
       waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: call.pointee.isBatch,
       now: now)
     let shed = SliceResult(level: Levels.prior, reason: .overload)
-    slice.end(isShed ? shed : slice.score(plan, engine.clock), plan, engine.clock)
+    let result = isShed ? shed : slice.score(plan, engine.clock)
+    // Else a client that has its answer could be refused its next call for the sake of this one.
+    engine.executor.jobEnds(on: shard)
+    slice.end(result, plan, engine.clock)
   }
 }
 

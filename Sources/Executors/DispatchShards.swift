@@ -41,6 +41,10 @@ package final class DispatchShards: ShardExecutor {
     shards[job.pointee.shard].withdraw(job)
   }
 
+  package func jobEnds(on shard: Int) {
+    shards[shard].jobEnds()
+  }
+
   package func queuedNanoseconds(of shard: Int) -> UInt64 {
     shards[shard].queuedNanoseconds
   }
@@ -67,6 +71,8 @@ private final class Shard: Sendable {
   private let limitNanoseconds: UInt64
   private let mailbox = Mailbox()
   private let queued = Atomic<UInt64>(0)
+  /// Of `queued`, what the job counts for that runs; the shard's own thread's.
+  private let running = Atomic<UInt64>(0)
   /// Rises with each wake-up: what the shard's thread sleeps on. Heap memory, because the kernel
   /// is given its address.
   // Unsafe: the pointer never changes, and what it points to is atomic.
@@ -157,10 +163,16 @@ private final class Shard: Sendable {
       let address = UnsafeMutableRawPointer(link)
       let job = address.assumingMemoryBound(to: ShardJob.self)
       // What runs is counted until it ends.
-      let (run, work) = (job.pointee.run, job.takeCounted())
+      running.store(job.takeCounted(), ordering: .relaxed)
+      let run = job.pointee.run
       run(address, index)
-      queued.subtract(work, ordering: .relaxed)
+      jobEnds()
     }
+  }
+
+  /// What runs is counted no more; on the shard's own thread.
+  func jobEnds() {
+    queued.subtract(running.exchange(0, ordering: .relaxed), ordering: .relaxed)
   }
 
   /// Whether something came while it looked.

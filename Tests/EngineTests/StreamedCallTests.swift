@@ -279,6 +279,8 @@ private final class FastShards: ShardExecutor {
 
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {}
 
+  func jobEnds(on shard: Int) {}
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     if full.contains(shard) { return false }
     job.pointee.run(UnsafeMutableRawPointer(job), shard)

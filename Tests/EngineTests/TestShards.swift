@@ -14,6 +14,8 @@ final class InlineShards: ShardExecutor {
 
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {}
 
+  func jobEnds(on shard: Int) {}
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     precondition(shard >= 0 && shard < shardCount, "no such shard")
     jobs.add(1, ordering: .relaxed)
@@ -52,6 +54,9 @@ final class HeldShards: ShardExecutor, @unchecked Sendable {
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {
     if held.contains(where: { $0.job == job }) { withdrawn.insert(job) }
   }
+
+  /// What runs is not held any more.
+  func jobEnds(on shard: Int) {}
 
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     precondition(shard >= 0 && shard < shardCount, "no such shard")

@@ -83,6 +83,26 @@ struct DispatchShardsBoundTests {
     #expect((0..<4).map { jobs.runs($0) } == [1, 1, 0, 0])
   }
 
+  /// Who hears of a job's end finds its room free, though its thread has not come back from it.
+  @Test func whatEndsTakesNoRoom() {
+    let executor = shards(1, queueNanoseconds: 1_000)
+    let gate = Gate()
+    let jobs = JobSet(count: 2, workNanoseconds: 5_000) { index, shard in
+      executor.jobEnds(on: shard)
+      executor.jobEnds(on: shard)
+      if index == 0 { gate.pass() }
+    }
+    #expect(executor.submit(jobs.job(0), to: 0))
+    gate.waitForArrivals(1)
+    #expect(executor.queuedNanoseconds(of: 0) == 0)
+    #expect(executor.submit(jobs.job(1), to: 0))
+    #expect(executor.queuedNanoseconds(of: 0) == 5_000)
+    gate.open()
+    executor.stop()
+    #expect(executor.queuedNanoseconds(of: 0) == 0)
+    #expect(jobs.runs(0) == 1 && jobs.runs(1) == 1)
+  }
+
   /// Withdrawals race with the shard that takes the jobs: the count is right in the end.
   @Test func withdrawalsAndRunsCountOnce() {
     let executor = shards(2)

@@ -126,6 +126,8 @@ final class HeldShards: ShardExecutor {
 
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {}
 
+  func jobEnds(on shard: Int) {}
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool {
     if isFull.load(ordering: .sequentiallyConsistent) { return false }
     let job = Job(job: job, shard: shard)
