@@ -16,6 +16,9 @@ extension UnsafeMutablePointer where Pointee == LoopState {
   /// Every connection is told that the end is near.
   func beginDrain() {
     guard pointee.drain == .none else { return }
+    // What is queued goes first, above all what watchers of health have just been told: within one
+    // write HTTP/2 would put its GOAWAY before it.
+    turnEnded()
     pointee.drain = .noticed
     forEachConnection { $0.notice() }
     let now = pointee.eventLoop.clock.monotonicNanoseconds()
