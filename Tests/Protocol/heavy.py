@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 import assemble
 import snapshots
 
@@ -35,11 +37,16 @@ def scaled(tree, by):
     return re.sub(r"^leaf_value=(.*)$", line, tree, flags=re.MULTILINE)
 
 
-def snapshot(folder, seed, copies, *, outputs=None, prior="item.prior", **sizes):
-    """`snapshots.small` with TREES × `copies` trees in every model. `outputs`: name → output."""
+def snapshot(folder, seed, copies, *, outputs=None, prior="item.prior",
+             with_holes=False, **sizes):
+    """`snapshots.small` with TREES × `copies` trees in every model. `outputs`: name → output;
+    `with_holes`: every third item has no prior.
+    """
     parts = snapshots.small_parts(seed, trees=TREES, **sizes)
     text = lengthened(parts["models"]["default"], copies)
     declared = parts["manifest"]["models"][0]
+    if with_holes:
+        parts["items"]["prior"][::3] = np.nan
     declared.pop("prior")
     if prior:
         declared["prior"] = prior
