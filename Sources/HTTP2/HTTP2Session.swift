@@ -144,6 +144,13 @@ package struct HTTP2Session: @unchecked Sendable {
     precondition(status != NGHTTP2_ERR_INVALID_STATE.rawValue, "windows are consumed by hand")
   }
 
+  /// Gives window back for bytes that are dropped: of the connection, whose other streams need it.
+  package func consumeConnection(count: Int) {
+    guard count > 0 else { return }
+    let status = nghttp2_session_consume_connection(native, count)
+    precondition(status != NGHTTP2_ERR_INVALID_STATE.rawValue, "windows are consumed by hand")
+  }
+
   // MARK: Streams
 
   /// Sends a response's headers; a body follows from `readBody` unless `endsStream`.

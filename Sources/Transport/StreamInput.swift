@@ -21,7 +21,9 @@ extension StreamPointer {
       let taken = deliver(ByteSlice(bytes, count: count))
       if taken < count { hold(bytes + taken, count - taken) }
     case .headers, .answered:
-      consume(count)
+      // Dropped. The stream gets no window for more: its status may have to wait for answers that
+      // the client does not read, and a client that only sends would do so for ever.
+      pointee.connection.pointee.session.consumeConnection(count: count)
     }
   }
 
