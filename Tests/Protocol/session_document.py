@@ -64,5 +64,5 @@ def rows(letter):
     found = []
     for line in TEXT.splitlines():
         if re.match(rf"\| {letter}\d+ \|", line):
-            found.append([cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|")])
+            found.append([cell.strip() for cell in line[1:-1].split("|")])
     return found

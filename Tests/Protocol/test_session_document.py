@@ -57,8 +57,9 @@ def message_of(example, data, messages):
 
 def record_of(example, data):
     """An END record: all its fields are as the example says."""
-    queue, score, encode, pushback, text_length, details_length = struct.unpack_from("<IIIiHH", data)
     said = example.said
+    queue, score, encode, pushback, text_length, details_length = struct.unpack_from(
+        "<IIIiHH", data)
     names = ("queue_us", "score_us", "encode_us", "text_length", "details_length")
     assert [queue, score, encode, text_length, details_length] == [
         int(said[name]) for name in names]
