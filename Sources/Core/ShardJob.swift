@@ -6,6 +6,10 @@ internal import Synchronization
 package struct ShardJob: BitwiseCopyable {
   /// First: a mailbox holds the address of this.
   private var link = MailboxLink()
+  /// Second, for its address. What the shard's queue still counts for this job; touched by any
+  /// thread, as an atomic.
+  private var counted: UInt64 = 0
+  fileprivate static let countedOffset = MemoryLayout<MailboxLink>.stride
   /// Runs on the shard's own thread. The first argument is the address of this job (a C function
   /// pointer cannot name Swift's types), the second the shard's number, below `shardCount`.
   package var run: @convention(c) (_ job: UnsafeMutableRawPointer, _ shard: Int) -> Void
@@ -15,8 +19,6 @@ package struct ShardJob: BitwiseCopyable {
   package var workNanoseconds: UInt64
   /// The shard that took it; the taker's to write.
   package var shard = 0
-  /// What the shard's queue still counts for this job; touched by any thread, as an atomic.
-  fileprivate var counted: UInt64 = 0
 
   package init(
     run: @convention(c) (UnsafeMutableRawPointer, Int) -> Void,
@@ -41,9 +43,9 @@ extension UnsafeMutablePointer where Pointee == ShardJob {
   }
 
   private func withCounted<Result>(_ body: (borrowing Atomic<UInt64>) -> Result) -> Result {
-    withUnsafeMutablePointer(to: &pointee.counted) { word in
-      word.withMemoryRebound(to: Atomic<UInt64>.self, capacity: 1) { body($0.pointee) }
-    }
+    // By address: an access to the field itself would be one that excludes all others.
+    let word = UnsafeMutableRawPointer(self) + ShardJob.countedOffset
+    return body(word.assumingMemoryBound(to: Atomic<UInt64>.self).pointee)
   }
 }
 
