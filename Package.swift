@@ -65,7 +65,7 @@ let package = Package(
     swift("Models", ["CKernels", "Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
     swift("HTTP2", ["CNghttp2", "Core"]),
-    swift("Wire", ["CCrescendoProto", "CProtobufC", "CZlib", "Core"]),
+    swift("Wire", ["CCrescendoProto", "CKernels", "CProtobufC", "CZlib", "Core"]),
 
     // Floor 2: threads and the parts that meet in a request.
     swift("EventLoop", ["Syscalls", "Core"]),
@@ -108,7 +108,7 @@ let package = Package(
       "SignalsTests", ["Signals", "Syscalls", "Crypto", "CKernels", "Core"],
       exclude: ["write_snapshot.py"]),
     tests("HTTP2Tests", ["HTTP2", "CNghttp2", "Core"]),
-    tests("WireTests", ["Wire", "CCrescendoProto", "CProtobufC", "Core"]),
+    tests("WireTests", ["Wire", "CCrescendoProto", "CKernels", "CProtobufC", "Core"]),
     tests("EventLoopTests", ["EventLoop", "Syscalls", "Core"]),
     tests("ExecutorsTests", ["Executors", "Core"]),
     tests(

@@ -1,4 +1,5 @@
-"""The kernels as they were built: no fused multiply-add, which would change a score's last bit."""
+"""The kernels as they were built: no fused multiply-add, which would change a score's last bit, and
+no instruction that an old CPU lacks where nothing has asked whether it is there."""
 
 import pathlib
 import re
@@ -9,6 +10,7 @@ import process
 
 FUSED = re.compile(r"\b(vfn?m(add|sub)\w*|fn?m(add|sub|la|ls))\b")
 KERNELS = ("crescendo_dot_f32", "crescendo_dot_f16", "crescendo_dot_i8")
+NEWER = re.compile(r"%[yz]mm|\bv?pclmul|\bcrc32")
 
 
 def disassembly(path, symbol):
@@ -38,3 +40,17 @@ def test_a_fused_kernel_would_be_seen(tmp_path):
     subprocess.run([swift.with_name("clang"), "-O2", "-ffp-contract=fast", *flags, "-c", source,
                     "-o", tmp_path / "fused.o"], check=True)
     assert FUSED.search(disassembly(tmp_path / "fused.o", "fused"))
+
+
+def test_only_what_was_chosen_needs_a_newer_cpu():
+    for symbol in (*KERNELS, "crescendo_crc32c", "crescendo_crc32c_frame",
+                   "crescendo_crc32c_available"):
+        found = NEWER.search(disassembly(process.binary(), symbol))
+        assert not found, f"{symbol} has {found[0]}"
+
+
+def test_a_newer_instruction_would_be_seen():
+    """The same look at the implementations that have such instructions."""
+    machine = subprocess.run(["uname", "-m"], capture_output=True, text=True).stdout.strip()
+    if machine == "x86_64":
+        assert NEWER.search(disassembly(process.binary(), "crc32c_update_512"))

@@ -19,7 +19,7 @@ enum ImportRules {
     "CNghttp2": ["HTTP2"], "COpenSSL": ["Crypto"], "CProtobufC": ["Wire"],
     "CZlib": ["Wire"],
     "CCrescendoProto": ["Wire"], "CLinux": ["Syscalls"],
-    "CKernels": ["Models", "Signals", "Engine"],
+    "CKernels": ["Models", "Signals", "Engine", "Wire"],
   ]
 
   /// What is pure: no C but CKernels, no clock, no thread, no file.

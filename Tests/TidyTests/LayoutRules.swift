@@ -9,7 +9,7 @@ enum LayoutRules {
     "CNghttp2": "HTTP2Tests", "COpenSSL": "CryptoTests", "CProtobufC": "WireTests",
     "CZlib": "WireTests",
     "CCrescendoProto": "WireTests, and tools/generate in TidyTests", "CLinux": "SyscallsTests",
-    "CKernels": "SignalsTests and EngineTests", "crescendo": "CLITests and Tests/Protocol",
+    "CKernels": "SignalsTests, EngineTests, WireTests", "crescendo": "CLITests and Tests/Protocol",
     "crescendo-bench": "tools/bench, which tools/test runs tiny",
   ]
 
