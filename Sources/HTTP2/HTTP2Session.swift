@@ -226,6 +226,12 @@ package struct HTTP2Session: @unchecked Sendable {
     _ = nghttp2_session_resume_data(native, stream)
   }
 
+  /// Whether the peer takes bytes of this stream's body; without that, nor its trailers will go.
+  package func hasWindow(_ stream: Int32) -> Bool {
+    nghttp2_session_get_stream_remote_window_size(native, stream) > 0
+      && nghttp2_session_get_remote_window_size(native) > 0
+  }
+
   package func resetStream(_ stream: Int32, _ errorCode: UInt32) {
     // Only out-of-memory can fail here, and then the next receive or nextOutput fails too.
     _ = nghttp2_submit_rst_stream(native, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, errorCode)

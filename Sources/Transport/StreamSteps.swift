@@ -138,9 +138,13 @@ extension StreamPointer {
   }
 
   /// The deadline has come while the service has the call: a status if the client can still be
-  /// told one, else RST_STREAM.
+  /// told one, in place of answers of which nothing has gone, else RST_STREAM.
   private func expire() {
     cancel(.deadline)
+    if pointee.call.sentBytes == 0, pointee.connection.pointee.session.hasWindow(pointee.id) {
+      pointee.outbound.removeAll { release($0) }
+      pointee.call.sentMessages = 0
+    }
     if pointee.outbound.isEmpty {
       fail(.deadlineExceeded, "the deadline passed before the call was answered")
     } else {

@@ -6,6 +6,7 @@ Whatever they held, room in queues, arenas, buffers and window, is free again, a
 import signal
 import socket
 import struct
+import threading
 
 import grpc
 import pytest
@@ -22,7 +23,7 @@ CODE = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def costly(tmp_path_factory, seed):
-    """10,000 candidates of it are half a second of work."""
+    """10,000 candidates of it are half a second of work, or more."""
     return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=100)
 
 
@@ -208,43 +209,57 @@ def test_cancelled_work_is_not_done(patient, requests):
         assert spent < 10 * one, f"one call takes {one:.2f} s, forty cancelled ones {spent:.2f} s"
 
 
+def crowd(connection, requests):
+    """Seconds of work: whatever is sent after it is not done before it is cancelled."""
+    return [connection.start(requests.long_of("unary"), headers("unary", grpc_timeout="600S"))
+            for _ in range(8)]
+
+
 def test_cancelled_by_grpcio(patient, requests, connect):
-    """A stock client: before headers, mid-stream, after half-close, by its own deadline."""
+    """A stock client: before headers, mid-stream and after half-close."""
     client, stubs = connect(patient), requests.stubs
-
-    def ended(call, code):
-        with pytest.raises((grpc.RpcError, grpc.FutureCancelledError)):
-            call.result(timeout=20)
-        assert call.code() == code, call
-
-    def started(metrics):
-        return metrics.sum("grpc_server_started_total")
-
     client.score(requests.quick_request)
-    with Moved(patient, "reset", 4) as moved:
-        begun = started(moved.before)
-        calls = [client.scores.Score.future(requests.long_request),
-                 client.scores.StreamScores(requests.long_request),
-                 client.scores.ScoreMany(iter([stubs.ScoreManyRequest(
-                     sequence=1, request=requests.long_request)]))]
-        eventually(patient, lambda one: started(one) == begun + 3)
-        for call in calls:
-            assert call.cancel()
-            assert call.code() == CODE.CANCELLED, call
+    with flow.Watched(patient.port) as connection:
+        with Moved(patient, "reset", 8 + 3) as moved:
+            begun = moved.before.sum("grpc_server_started_total")
+            crowded = crowd(connection, requests)
+            item = stubs.ScoreManyRequest(sequence=1, request=requests.long_request)
+            calls = [client.scores.Score.future(requests.long_request, timeout=600),
+                     client.scores.StreamScores(requests.long_request, timeout=600),
+                     client.scores.ScoreMany(iter([item]))]
+            eventually(patient, lambda one: one.sum("grpc_server_started_total") == begun + 11)
+            for call in calls:
+                assert call.cancel()
+                assert call.code() == CODE.CANCELLED, call
+            for stream in crowded:
+                connection.reset(stream)
+        good(connection, requests)
+    with Moved(patient, "reset", 1):
+        done = threading.Event()
 
-        def endless():
-            yield stubs.ScoreManyRequest(sequence=1, request=requests.quick_request)
-            while not many.done():
-                yield stubs.ScoreManyRequest(sequence=2, request=requests.quick_request)
+        def items():
+            yield stubs.ScoreManyRequest(sequence=5, request=requests.quick_request)
+            done.wait(60)
 
-        many = client.scores.ScoreMany(endless())
-        assert next(many).sequence in (1, 2)
-        assert many.cancel()
-    # After its own deadline grpcio sends RST_STREAM too, or the server's own came first.
-    before = Metrics(patient)
-    call = client.scores.Score.future(requests.long_request, timeout=0.05)
-    ended(call, CODE.DEADLINE_EXCEEDED)
-    eventually(patient, lambda one: gauges(one)["streams"] == 0)
-    assert Metrics(patient).sum("grpc_server_handled_total", grpc_code="OK") == before.sum(
-        "grpc_server_handled_total", grpc_code="OK")
+        call = client.scores.ScoreMany(items())
+        assert next(call).sequence == 5
+        assert call.cancel()
+        done.set()
+    assert len(client.score(requests.quick_request).scores) == 3
+
+
+def test_deadline_of_grpcio(patient, requests, connect):
+    """Its client's own clock or the server's, whichever is first: no answer, and nothing held."""
+    client = connect(patient)
+    client.score(requests.quick_request)
+    with flow.Watched(patient.port) as connection:
+        crowded = crowd(connection, requests)
+        connection.ping()
+        with pytest.raises(grpc.RpcError) as caught:
+            client.score(requests.long_request, timeout=0.05)
+        assert caught.value.code() in (CODE.DEADLINE_EXCEEDED, CODE.RESOURCE_EXHAUSTED)
+        for stream in crowded:
+            connection.reset(stream)
+        eventually(patient, lambda one: not any(gauges(one).values()))
+        good(connection, requests)
     assert len(client.score(requests.quick_request).scores) == 3

@@ -118,4 +118,27 @@ import Testing
       #expect(exchange.trailersOnly?["grpc-status"] == "4")
     }
   }
+
+  /// Of its answer nothing has gone, not even the headers: a status takes its place. A client that
+  /// takes no byte of it would not get that either, and is told by RST_STREAM.
+  @Test func anAnswerThatHasNotBegunIsAStatusInstead() throws {
+    try withServer { server in
+      let other = try RawClient(server)
+      for (round, window) in [10_000, 0].enumerated() {
+        let client = try RawClient(server, streamWindowBytes: window)
+        let exchange = try client.start(
+          RawClient.headers("SendLate", [("grpc-timeout", "20m")]), frames: [framed([1])],
+          ends: true)
+        try client.pump("its end") { exchange.isEnded || exchange.closeCode != nil }
+        #expect(exchange.body.isEmpty)
+        if window == 0 {
+          #expect(exchange.closeCode == HTTP2ErrorCode.cancel)
+        } else {
+          #expect(exchange.blocks.last?["grpc-status"] == "4")
+        }
+        let state = try other.state { $0.deadlines == round + 1 && $0.streams == 1 }
+        #expect(state.held == 0 && state.cancelled == round + 1)
+      }
+    }
+  }
 }

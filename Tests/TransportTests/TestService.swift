@@ -41,6 +41,7 @@ final class TestLoop: @unchecked Sendable {
         },
         method("/test.Test/Fail") { TestLoop.from($0).failAsAsked($1) },
         method("/test.Test/Hold") { TestLoop.from($0).hold($1) },
+        method("/test.Test/SendLate") { TestLoop.from($0).sendLate($1) },
         method("/test.Test/Release") { context, call in
           let loop = TestLoop.from(context)
           loop.releaseHeld()
@@ -112,6 +113,16 @@ final class TestLoop: @unchecked Sendable {
     handled += 1
     ServerCall(pointer).attachment = UnsafeMutableRawPointer(bitPattern: 0xABC)
     held.append(pointer)
+  }
+
+  /// Sends three bytes and comes back when the deadline has passed: they have not gone by then.
+  private func sendLate(_ pointer: UnsafeMutableRawPointer) {
+    hold(pointer)
+    let call = ServerCall(pointer)
+    guard let buffer = try? call.takeBuffer(3) else { preconditionFailure("no buffer") }
+    buffer.initializeMemory(as: UInt8.self, repeating: 7, count: 3)
+    call.send(buffer, count: 3)
+    while eventLoop.clock.monotonicNanoseconds() <= call.deadlineNanoseconds {}
   }
 
   private func forget(_ pointer: UnsafeMutableRawPointer) {
