@@ -69,11 +69,16 @@ extension ServingLimits {
     .count("processOutboundBytes", \.processOutboundBytes, 64 << 10...1 << 40),
     .count("connections", \.connections, 1...1_000_000),
     .count("adminConnections", \.adminConnections, 1...1_000),
+    .count("sessionCredit", \.sessionCredit, 1...(1 << 31) - 1),
+    .count("sessionCalls", \.sessionCalls, 1...65_536),
     .time("defaultTimeoutNanoseconds", \.defaultTimeoutNanoseconds, millisecond...day),
     .time("messageArrivalNanoseconds", \.messageArrivalNanoseconds, millisecond...day),
     .time("drainNoticeNanoseconds", \.drainNoticeNanoseconds, millisecond...minute),
     .time("stallNanoseconds", \.stallNanoseconds, 10 * millisecond...day),
     .time("stallTickNanoseconds", \.stallTickNanoseconds, millisecond...minute),
+    .time("heartbeatNanoseconds", \.heartbeatNanoseconds, 10 * millisecond...10 * second),
+    .time("silenceNanoseconds", \.silenceNanoseconds, 20 * millisecond...day),
+    .time("frameNanoseconds", \.frameNanoseconds, millisecond...day),
     .time("drainNanoseconds", \.drainNanoseconds, millisecond...day),
     .time("inPlaceNanoseconds", \.inPlaceNanoseconds, 1...second),
     .time("inPlaceTurnNanoseconds", \.inPlaceTurnNanoseconds, 1...second),
@@ -125,6 +130,7 @@ extension ServingLimits {
       ("connectionOutboundBytes", "processOutboundBytes"),
       ("batchQueueNanoseconds", "shardQueueNanoseconds"),
       ("stallTickNanoseconds", "stallNanoseconds"),
+      ("heartbeatNanoseconds", "silenceNanoseconds"),
     ]
     for (small, large) in order {
       let (lower, upper) = (value(small), value(large))

@@ -65,6 +65,15 @@ package struct ServingLimits: Sendable, Equatable {
   /// Connections to the admin port that wait: a few scrapers and browsers, many times over.
   package var adminConnections = 64
 
+  // MARK: Sessions
+
+  /// Credit that a session begins with, candidates: two turns of a hundred batches of three
+  /// hundred.
+  package var sessionCredit = 65_536
+  /// Calls of one session that are open at a time: more than its credit pays for, but for calls
+  /// without candidates.
+  package var sessionCalls = 1_024
+
   // MARK: Time
 
   /// A unary call that names no deadline, nanoseconds.
@@ -79,6 +88,13 @@ package struct ServingLimits: Sendable, Equatable {
   package var stallNanoseconds: UInt64 = 60_000_000_000
   /// How often stalls are looked for, nanoseconds, while bytes wait.
   package var stallTickNanoseconds: UInt64 = 1_000_000_000
+  /// After how long without traffic a session's end sends a PING, nanoseconds: proxies cut what is
+  /// idle for 15 s and more.
+  package var heartbeatNanoseconds: UInt64 = 10_000_000_000
+  /// After how long without a byte a session's other end is taken for dead, nanoseconds.
+  package var silenceNanoseconds: UInt64 = 20_000_000_000
+  /// How long a session's frame, or its first HELLO, may take to come whole, nanoseconds.
+  package var frameNanoseconds: UInt64 = 10_000_000_000
   /// What a stop waits for calls that are under way, nanoseconds.
   package var drainNanoseconds: UInt64 = 5_000_000_000
 

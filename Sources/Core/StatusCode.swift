@@ -54,6 +54,8 @@ package struct CallFailure: Error, Sendable, Equatable {
   package var field: String?
   /// Why it was turned away, where the code alone does not say it.
   package var refusal: RefusalReason?
+  /// Of one message of several: it ends the whole call, for its framing is at fault.
+  package var endsCall = false
 
   package init(
     _ code: StatusCode, _ message: String, field: String? = nil,

@@ -22,6 +22,7 @@ func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
     let service: String
     do throws(CallFailure) {
       service = try HealthCheck.service(of: call.message)
+      if let fault = call.workFault(0) { throw fault }
     } catch {
       return call.fail(error)
     }
@@ -36,8 +37,7 @@ extension ServerCall {
   /// Answers with a message that was built as an array: for calls that are not hot.
   func respond(_ message: [UInt8]) {
     do throws(CallFailure) {
-      try send(message)
-      finish()
+      respond(try buffer(message), count: message.count)
     } catch {
       fail(error)
     }
@@ -45,10 +45,14 @@ extension ServerCall {
 
   /// Queues a message that was built as an array.
   func send(_ message: [UInt8]) throws(CallFailure) {
+    send(try buffer(message), count: message.count)
+  }
+
+  private func buffer(_ message: [UInt8]) throws(CallFailure) -> UnsafeMutableRawPointer {
     let buffer = try takeBuffer(message.count)
     message.withUnsafeBytes { bytes in
       if let base = bytes.baseAddress { buffer.copyMemory(from: base, byteCount: bytes.count) }
     }
-    send(buffer, count: message.count)
+    return buffer
   }
 }

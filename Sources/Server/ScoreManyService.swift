@@ -36,6 +36,7 @@ func handleScoreMany(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutab
     let state = state(call)
     let work = loop.pool.take(services)
     work.pointee.stream = pointer
+    work.pointee.credit = call.messageCredit
     var item = ScoreManyRequestView()
     do throws(CallFailure) {
       if let failure = ScoreManyRequestDecoder.decode(
@@ -45,6 +46,11 @@ func handleScoreMany(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutab
       }
       try work.beginItem(item, call, state, loop)
     } catch {
+      if error.endsCall {
+        loop.pool.giveBack(work)
+        state.abandon()
+        return call.fail(error)
+      }
       work.failItem(item.sequence, loop.advised(error), state, loop)
     }
     if let stream = state.pointee.stream { ServerCall(stream).pace(state) }
@@ -163,11 +169,11 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   fileprivate func failItem(
     _ sequence: UInt64, _ failure: CallFailure, _ state: StatePointer, _ loop: LoopServices
   ) {
-    let stream = pointee.stream
+    let (stream, credit) = (pointee.stream, pointee.credit)
     if let reason = failure.refusalReason { loop.metrics.refused(reason) }
     if let answer = pointee.answer { giveBack(answer) }
     loop.pool.giveBack(self)
-    if let stream { state.send(failure, sequence, ServerCall(stream)) }
+    if let stream { state.send(failure, sequence, ServerCall(stream), answering: credit) }
   }
 
   /// Sends what an item came to, and gives everything back.
@@ -181,7 +187,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       loop.pool.giveBack(self)
       return state.freeIfLeft()
     }
-    let call = ServerCall(stream)
+    let (call, credit) = (ServerCall(stream), pointee.credit)
     do throws(CallFailure) {
       let outcome = try loop.engine.outcome(pointee.call)
       let encodingBegan = loop.engine.clock.monotonicNanoseconds()
@@ -189,13 +195,13 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       loop.note(outcome, of: answer.candidates, call, since: encodingBegan)
       pointee.answer = nil
       loop.pool.giveBack(self)
-      call.send(answer.buffer, count: count)
+      call.send(answer.buffer, count: count, answering: credit)
     } catch {
       giveBack(answer)
       pointee.answer = nil
       loop.pool.giveBack(self)
       if let reason = error.refusalReason { loop.metrics.refused(reason) }
-      state.send(loop.advised(error), sequence, call)
+      state.send(loop.advised(error), sequence, call, answering: credit)
       // The call itself may have failed over it, and the state with it.
       if call.attachment == nil { return }
     }
@@ -206,11 +212,14 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
 
 extension UnsafeMutablePointer where Pointee == ScoreManyState {
   /// An item's failure is a message; where there is no room even for that, the call fails.
-  fileprivate func send(_ failure: CallFailure, _ sequence: UInt64, _ call: ServerCall) {
+  fileprivate func send(
+    _ failure: CallFailure, _ sequence: UInt64, _ call: ServerCall, answering credit: Int64
+  ) {
     do throws(CallFailure) {
       let buffer = try call.takeBuffer(ScoreManyFailure.capacity(failure))
       call.send(
-        buffer, count: ScoreManyFailure.write(sequence: sequence, failure, into: buffer))
+        buffer, count: ScoreManyFailure.write(sequence: sequence, failure, into: buffer),
+        answering: credit)
     } catch {
       abandon()
       call.fail(error)

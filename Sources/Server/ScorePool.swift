@@ -27,6 +27,8 @@ struct ScoreWork {
   var parts: UnsafeMutablePointer<ScorePart>?
   /// Unretained: the engine holds its blueprints, and the loop its templates.
   var provenance: UnsafePointer<ProvenanceTemplate>?
+  /// Of an item: the credit that its message took, which its answer gives back.
+  var credit: Int64 = 0
   /// When the loop began with it; nanoseconds.
   var begunNanoseconds: UInt64 = 0
 

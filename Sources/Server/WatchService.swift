@@ -10,6 +10,7 @@ func handleWatch(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
   LoopServices.from(context)._withUnsafeGuaranteedRef { loop in
     do throws(CallFailure) {
       let service = try HealthCheck.service(of: call.message)
+      if let fault = call.workFault(0) { throw fault }
       let isKnown = LoopServices.healthServices.contains(service)
       try call.send(
         isKnown

@@ -11,10 +11,20 @@ struct BufferHeader: BitwiseCopyable {
   /// address. What a framing puts in front of it has negative ones.
   var count: Int
   var sent: Int
+  /// Of a session's frame: the credit that it gives back.
+  var credit: Int64 = 0
+  private var padding = 0
+
+  init(next: UnsafeMutableRawPointer?, capacity: Int, count: Int, sent: Int) {
+    self.next = next
+    self.capacity = capacity
+    self.count = count
+    self.sent = sent
+  }
 
   /// The longest head of a framing.
   static let headBytes = 16
-  static let byteCount = 32 + headBytes
+  static let byteCount = 48 + headBytes
 
   @inline(__always)
   static func of(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<BufferHeader> {

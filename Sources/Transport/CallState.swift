@@ -1,9 +1,12 @@
 internal import Core
+internal import EventLoop
 
 /// How a call's messages travel: which memory begins with a `CallState`.
 enum Framing: UInt8 {
   /// A stream of its own: `ServerStream`.
   case grpc
+  /// Frames of a session: `SessionCall`.
+  case session
 }
 
 /// What every call has, whatever its framing; the first field of its memory, so that a service
@@ -35,5 +38,35 @@ struct CallState {
   init(framing: Framing, generation: UInt64) {
     self.framing = framing
     self.generation = generation
+  }
+}
+
+/// Where a call came from, for its record.
+struct CallOrigin {
+  var method: Int
+  var descriptor: Int32
+  var traceParent: InlineArray<55, UInt8>?
+}
+
+extension CallState {
+  /// The call has ended: who counts and logs hears of it.
+  func tellEnded(_ loop: LoopPointer, _ origin: CallOrigin) {
+    guard let callEnded = loop.pointee.callEnded else { return }
+    let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
+    var traceParent = origin.traceParent ?? InlineArray(repeating: 0)
+    var requestID = requestID
+    withUnsafeBytes(of: &traceParent) { trace in
+      withUnsafeBytes(of: &requestID) { id in
+        var record = CallRecord(
+          method: origin.method, status: status, cancellation: cancellation, refusal: refusal,
+          receivedBytes: receivedBytes, sentBytes: sentBytes,
+          receivedMessages: receivedMessages, sentMessages: sentMessages,
+          durationNanoseconds: now - min(now, startedNanoseconds), timing: timing,
+          traceParent: origin.traceParent == nil ? .empty : ByteSlice(trace),
+          requestID: ByteSlice(id.baseAddress, count: requestIDCount),
+          descriptor: origin.descriptor)
+        callEnded(loop.pointee.serviceContext, &record)
+      }
+    }
   }
 }

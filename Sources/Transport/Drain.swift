@@ -1,6 +1,7 @@
 internal import Core
 internal import EventLoop
 internal import HTTP2
+internal import Wire
 
 /// How far a loop's end has come (rpc.md §1.8 has the order).
 enum DrainState {
@@ -20,7 +21,10 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     // write HTTP/2 would put its GOAWAY before it.
     turnEnded()
     pointee.drain = .noticed
-    forEachConnection { $0.notice() }
+    forEachConnection {
+      $0.forEachSession { $0.drain() }
+      $0.notice()
+    }
     let now = pointee.eventLoop.clock.monotonicNanoseconds()
     schedule(.goAway, at: now + Limits.serving.drainNoticeNanoseconds)
     schedule(.hardStop, at: now + Limits.serving.drainNanoseconds)
@@ -61,7 +65,11 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     case .goAway:
       pointee.drain = .goingAway
       forEachConnection { $0.goAway() }
-    case .hardStop: pointee.eventLoop.stop()
+    case .hardStop:
+      // What is left of sessions hears why; it goes out with the end of this turn.
+      pointee.nowNanoseconds = pointee.eventLoop.clock.monotonicNanoseconds()
+      forEachConnection { $0.forEachSession { $0.fail(.stopped) } }
+      pointee.eventLoop.stop()
     case .tick: tick()
     case nil: preconditionFailure("an alarm that nobody set")
     }
@@ -93,6 +101,14 @@ extension UnsafeMutablePointer where Pointee == LoopState {
 extension ConnectionPointer {
   fileprivate func notice() {
     end { (session) throws(HTTP2Session.ConnectionError) in try session.submitShutdownNotice() }
+  }
+
+  fileprivate func forEachSession(_ body: (SessionPointer) -> Void) {
+    var stream = pointee.streams
+    while let current = stream {
+      stream = current.pointee.next
+      if let session = current.pointee.session { body(session) }
+    }
   }
 
   /// No new streams; closes when the open ones have ended.

@@ -41,6 +41,11 @@ final class ProcessBudget: Sendable {
     return false
   }
 
+  /// Takes them, many or not.
+  func takeNeeded(_ byteCount: Int) {
+    held.add(byteCount, ordering: .relaxed)
+  }
+
   func giveBack(_ byteCount: Int) {
     held.subtract(byteCount, ordering: .relaxed)
   }
@@ -60,6 +65,11 @@ struct LoopState {
   let budget: ProcessBudget
   var buffers = BufferPool()
   var slab = StreamSlab()
+  var sessionCalls = SessionCallSlab()
+  /// Of `methods`, by their place.
+  let sessionMethods: UnsafeMutablePointer<SessionServer.Method>
+  /// Its payload.
+  let sessionHello: [UInt8]
   let methods: MethodTable
   let serviceContext: UnsafeMutableRawPointer?
   let callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
@@ -85,7 +95,7 @@ struct LoopState {
   var lastTouched: UnsafeMutablePointer<ServerStream>?
   /// Bytes of messages that are not taken yet, of all connections.
   var receivingBytes = 0
-  /// The tick that looks for stalls runs while some connection has bytes that do not go.
+  /// Stalls are looked for while some connection has bytes that do not go.
   var hasTick = false
   var drain = DrainState.none
 
@@ -93,6 +103,12 @@ struct LoopState {
     self.eventLoop = eventLoop
     self.budget = budget
     self.methods = MethodTable(services.methods)
+    sessionMethods = .allocate(capacity: max(services.methods.count, 1))
+    for (index, method) in services.methods.enumerated() {
+      (sessionMethods + index).initialize(
+        to: SessionServer.Method(takesManyMessages: method.kind == .manyMessages))
+    }
+    sessionHello = LoopState.hello(services.methods)
     self.serviceContext = services.context
     self.callEnded = services.callEnded
     callStarted = services.callStarted
@@ -107,6 +123,18 @@ struct LoopState {
     connectionCount = .allocate(capacity: 1)
     connectionCount.initialize(to: Atomic(0))
     nowNanoseconds = eventLoop.clock.monotonicNanoseconds()
+  }
+}
+
+extension LoopState {
+  /// What the server says in HELLO.
+  fileprivate static func hello(_ methods: [ServiceMethod]) -> [UInt8] {
+    var hello = SessionHello()
+    hello.maxFrameBytes = UInt32(clamping: SessionServer.Bounds.serving.frameBytes)
+    hello.initialCredit = UInt32(clamping: Limits.serving.sessionCredit)
+    hello.maxCalls = UInt32(clamping: Limits.serving.sessionCalls)
+    hello.methods = methods.map { "\($0.path)" }
+    return hello.encoded
   }
 }
 
@@ -132,6 +160,8 @@ extension LoopState {
   func destroy() {
     buffers.destroy()
     slab.destroy()
+    sessionCalls.destroy()
+    sessionMethods.deallocate()
     methods.destroy()
     connectionCount.deinitialize(count: 1)
     connectionCount.deallocate()
@@ -157,50 +187,6 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     connection.pointee.next?.pointee.previous = connection.pointee.previous
     pointee.counters.connectionsClosed += 1
     pointee.connectionCount.pointee.subtract(1, ordering: .relaxed)
-  }
-
-  // MARK: Memory
-
-  /// Nil when the process holds as many bytes of answers as it may.
-  func takeBuffer(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    let buffer = pointee.buffers.take(byteCount)
-    if pointee.budget.take(BufferHeader.of(buffer).pointee.capacity) { return buffer }
-    pointee.buffers.giveBack(buffer)
-    return nil
-  }
-
-  func giveBack(_ buffer: UnsafeMutableRawPointer) {
-    pointee.budget.giveBack(BufferHeader.of(buffer).pointee.capacity)
-    pointee.buffers.giveBack(buffer)
-  }
-
-  var deflater: GzipDeflater {
-    if let deflater = pointee.madeDeflater { return deflater }
-    let deflater = GzipDeflater()
-    pointee.madeDeflater = deflater
-    return deflater
-  }
-
-  /// Inflates the complete message of a stream, for as long as it is handled.
-  func inflate(_ stream: UnsafeMutablePointer<ServerStream>) throws(CallFailure) {
-    let compressed = stream.pointee.assembler.message
-    let inflater = pointee.inflater ?? GzipInflater()
-    pointee.inflater = inflater
-    let capacity = GzipInflater.capacity(compressed, limitBytes: Limits.serving.messageBytes)
-    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
-    do throws(CallFailure) {
-      pointee.inflatedCount = try inflater.inflate(
-        compressed, into: room, limitBytes: Limits.serving.messageBytes)
-      pointee.inflated = room
-    } catch {
-      room.deallocate()
-      throw error
-    }
-  }
-
-  func dropInflated() {
-    pointee.inflated?.deallocate()
-    pointee.inflated = nil
   }
 
   // MARK: Streams with something to do

@@ -9,6 +9,8 @@ struct RequestHeaders: BitwiseCopyable {
   var isPost = false
   var hasContentType = false
   var contentTypeIsGRPC = false
+  var contentTypeIsSession = false
+  var pathIsSession = false
   /// Of the messages; nil = one that we do not speak.
   var encoding: MessageEncoding? = .identity
   var acceptsGzip = false
@@ -26,11 +28,13 @@ struct RequestHeaders: BitwiseCopyable {
     switch name.count {
     case 5 where name.matches(":path"):
       method = methods.index(of: value)
+      pathIsSession = method < 0 && value.matches(WireNames.sessionPath)
     case 7 where name.matches(":method"):
       isPost = value.matches("POST")
     case 12 where name.matches("content-type"):
       hasContentType = true
       contentTypeIsGRPC = GRPCContentType.isGRPC(value)
+      contentTypeIsSession = GRPCContentType.isSession(value)
     case 12 where name.matches("grpc-timeout"):
       if let timeout = GRPCTimeout.parse(value.trimmed) {
         timeoutNanoseconds = timeout
@@ -76,7 +80,7 @@ extension ByteSlice {
 struct MethodTable {
   private let paths: UnsafeMutablePointer<ByteSlice>
   private let methods: UnsafeMutablePointer<ServiceMethod>
-  private let count: Int
+  let count: Int
 
   init(_ methods: [ServiceMethod]) {
     count = methods.count

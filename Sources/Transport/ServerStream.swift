@@ -16,6 +16,8 @@ struct ServerStream {
     case message
     /// A service has the call and owes its end.
     case handling
+    /// It carries a session, until that has ended.
+    case session
     /// The status is decided: what still arrives is dropped.
     case answered
   }
@@ -43,6 +45,9 @@ struct ServerStream {
   var held: UnsafeMutableRawPointer?
   var heldCount = 0
   var heldCapacity = 0
+
+  /// Until the stream is closed, also after the session's end.
+  var session: UnsafeMutablePointer<Session>?
 
   /// Messages that have not gone.
   var outbound = OutboundQueue()

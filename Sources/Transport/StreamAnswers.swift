@@ -32,10 +32,14 @@ extension StreamPointer {
         .resourceExhausted, "the server holds as many bytes of answers as it may: retry later",
         refusal: .memory)
     }
+    chargeBuffer(buffer)
+    return buffer
+  }
+
+  func chargeBuffer(_ buffer: UnsafeMutableRawPointer) {
     let capacity = BufferHeader.of(buffer).pointee.capacity
     pointee.chargedBytes += capacity
-    connection.pointee.chargedBytes += capacity
-    return buffer
+    pointee.connection.pointee.chargedBytes += capacity
   }
 
   /// A buffer that was charged to this stream goes back.
@@ -96,7 +100,7 @@ extension StreamPointer {
   }
 
   /// Headers before the first message; then HTTP/2 is told that there is more.
-  private func pump() {
+  func pump() {
     let session = pointee.connection.pointee.session
     if !pointee.hasSentHeaders {
       pointee.hasSentHeaders = true
@@ -113,8 +117,9 @@ extension StreamPointer {
   func read(
     into buffer: UnsafeMutableRawPointer, capacity: Int, end: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    let count = pointee.outbound.read(into: buffer, capacity: capacity) { release($0) }
+    let count = pointee.outbound.read(into: buffer, capacity: capacity) { gone($0) }
     pointee.call.sentBytes += count
+    pointee.session?.sent(count)
     if !pointee.outbound.isEmpty { return count }
     if pointee.phase == .answered {
       end.pointee = HTTP2Body.trailersFollow
@@ -127,10 +132,20 @@ extension StreamPointer {
     return HTTP2Body.deferred
   }
 
-  func wantsMore() -> Bool {
-    let isFull =
-      pointee.outbound.unsentBytes >= Limits.serving.streamOutboundBytes
+  /// A buffer has been read to its end.
+  private func gone(_ buffer: UnsafeMutableRawPointer) {
+    pointee.session?.pointee.machine.returned(BufferHeader.of(buffer).pointee.credit)
+    release(buffer)
+  }
+
+  /// More than enough waits to go.
+  var isFull: Bool {
+    pointee.outbound.unsentBytes >= Limits.serving.streamOutboundBytes
       || pointee.connection.pointee.chargedBytes >= Limits.serving.connectionOutboundBytes / 2
+  }
+
+  func wantsMore() -> Bool {
+    let isFull = isFull
     if isFull { pointee.wantsWritable = true }
     return !isFull
   }

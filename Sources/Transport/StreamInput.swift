@@ -10,6 +10,8 @@ extension StreamPointer {
   func receive(_ bytes: UnsafeRawPointer, count: Int) {
     pointee.call.receivedBytes += count
     switch pointee.phase {
+    case .session:
+      pointee.session?.receive(ByteSlice(bytes, count: count))
     case .message:
       // Window is given back at once: what may pile up is bounded by the message's own limit and
       // by the connection's.
@@ -37,6 +39,8 @@ extension StreamPointer {
       loop.touch(self)
     case .handling where pointee.heldCount == 0:
       endInput()
+    case .session:
+      pointee.session?.endOfStream()
     case .headers, .handling, .answered:
       return
     }
@@ -67,7 +71,7 @@ extension StreamPointer {
   }
 
   /// Bytes that wait to be taken, on the connection's account and the loop's.
-  private func charge(_ byteCount: Int) {
+  func charge(_ byteCount: Int) {
     pointee.connection.pointee.bufferedBytes += byteCount
     loop.pointee.receivingBytes += byteCount
   }

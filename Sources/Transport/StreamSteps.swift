@@ -32,7 +32,9 @@ extension StreamPointer {
   func begin(headersAreTooLarge: Bool) {
     pointee.phase = .message
     setDeadline()
-    loop.pointee.callStarted?(loop.pointee.serviceContext, Int(pointee.headers.method))
+    if !pointee.headers.pathIsSession {
+      loop.pointee.callStarted?(loop.pointee.serviceContext, Int(pointee.headers.method))
+    }
     if headersAreTooLarge {
       return fail(
         .resourceExhausted,
@@ -56,6 +58,7 @@ extension StreamPointer {
   private func checkHeaders() {
     let headers = pointee.headers
     guard headers.isPost else { return answerOutsideGRPC(methodNotAllowed) }
+    if headers.contentTypeIsSession, headers.pathIsSession { return openSession() }
     guard headers.contentTypeIsGRPC else { return answerOutsideGRPC(unsupportedMediaType) }
     guard !headers.timeoutIsMalformed else {
       return fail(
@@ -90,6 +93,8 @@ extension StreamPointer {
     case .handling:
       guard keepUnfinished() else { return }
       tellWritable()
+    case .session:
+      pointee.session?.settle()
     case .headers, .answered:
       return
     }
@@ -110,7 +115,7 @@ extension StreamPointer {
 
   /// Timers are never taken back, so none is set for longer than a bound: a call that is still
   /// open then gets another.
-  private func setTimer() {
+  func setTimer() {
     guard !pointee.call.hasTimer,
       pointee.phase == .message || pointee.call.deadlineNanoseconds < .max
     else { return }
@@ -131,6 +136,8 @@ extension StreamPointer {
       expire()
     case .handling:
       setTimer()
+    case .session:
+      pointee.session?.timerDue()
     case .headers, .answered:
       return
     }
@@ -179,7 +186,10 @@ extension StreamPointer {
   func ended(_ source: CancellationSource) {
     let connection = pointee.connection
     let loop = connection.pointee.loop
-    if pointee.phase == .handling {
+    if let session = pointee.session {
+      session.ended(source)
+      pointee.session = nil
+    } else if pointee.phase == .handling {
       pointee.call.status = .cancelled
       cancel(source)
     } else if pointee.phase != .answered || !pointee.outbound.isEmpty {
@@ -189,7 +199,7 @@ extension StreamPointer {
         loop.pointee.counters.cancelled[source.rawValue] += 1
       }
     }
-    tellEnded()
+    if !pointee.headers.pathIsSession { pointee.call.tellEnded(loop, record()) }
     dropInput()
     dropOutput()
     unlink()
@@ -198,26 +208,10 @@ extension StreamPointer {
     if !pointee.isTouched { loop.pointee.slab.giveBack(self) }
   }
 
-  private func tellEnded() {
-    guard let callEnded = loop.pointee.callEnded else { return }
-    let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
-    var traceParent = pointee.headers.traceParent
-    var requestID = pointee.call.requestID
-    withUnsafeBytes(of: &traceParent) { trace in
-      withUnsafeBytes(of: &requestID) { id in
-        var record = CallRecord(
-          method: Int(pointee.headers.method), status: pointee.call.status,
-          cancellation: pointee.call.cancellation, refusal: pointee.call.refusal,
-          receivedBytes: pointee.call.receivedBytes,
-          sentBytes: pointee.call.sentBytes, receivedMessages: pointee.call.receivedMessages,
-          sentMessages: pointee.call.sentMessages,
-          durationNanoseconds: now - pointee.call.startedNanoseconds, timing: pointee.call.timing,
-          traceParent: pointee.headers.hasTraceParent ? ByteSlice(trace) : .empty,
-          requestID: ByteSlice(id.baseAddress, count: pointee.call.requestIDCount),
-          descriptor: pointee.connection.pointee.descriptor)
-        callEnded(loop.pointee.serviceContext, &record)
-      }
-    }
+  private func record() -> CallOrigin {
+    CallOrigin(
+      method: Int(pointee.headers.method), descriptor: pointee.connection.pointee.descriptor,
+      traceParent: pointee.headers.hasTraceParent ? pointee.headers.traceParent : nil)
   }
 
   private func unlink() {

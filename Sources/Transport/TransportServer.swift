@@ -139,17 +139,21 @@ private func loopTurnEnded(_ context: UnsafeMutableRawPointer?) {
   context?.assumingMemoryBound(to: LoopState.self).turnEnded()
 }
 
-/// A timer whose token is the loop itself is one of its alarms; all others are streams'.
+/// A timer whose token is the loop itself is one of its alarms; all others are streams' or
+/// session calls'.
 private func loopTimerDue(
   _ context: UnsafeMutableRawPointer?, _ token: UnsafeMutableRawPointer?, _ generation: UInt64
 ) {
   guard let token, let context else { return }
   let loop = context.assumingMemoryBound(to: LoopState.self)
   if token == context { return loop.alarmDue(generation) }
-  let stream = token.assumingMemoryBound(to: ServerStream.self)
-  guard stream.pointee.call.generation == generation else { return }
+  let call = token.assumingMemoryBound(to: CallState.self)
+  guard call.pointee.generation == generation else { return }
   loop.pointee.nowNanoseconds = loop.pointee.eventLoop.clock.monotonicNanoseconds()
-  stream.timerDue()
+  switch call.pointee.framing {
+  case .grpc: token.assumingMemoryBound(to: ServerStream.self).timerDue()
+  case .session: token.assumingMemoryBound(to: SessionCall.self).timerDue()
+  }
 }
 
 private func closeListener(_ task: UnsafeMutableRawPointer) {

@@ -2,6 +2,16 @@ package import Core
 
 /// The content types of gRPC over HTTP/2.
 package enum GRPCContentType {
+  /// A session's (proto/SESSION.md §2), with or without parameters.
+  package static func isSession(_ value: ByteSlice) -> Bool {
+    let name: StaticString = "application/x-crescendo-session"
+    let length = name.utf8CodeUnitCount
+    guard value.count >= length, ByteSlice(value.base, count: length).equals(name) else {
+      return false
+    }
+    return value.count == length || value[length] == UInt8(ascii: ";")
+  }
+
   /// `application/grpc`, then nothing, a codec that we speak (`+proto`) or parameters (`;…`).
   /// `application/grpc-web` and other codecs are other protocols.
   package static func isGRPC(_ value: ByteSlice) -> Bool {

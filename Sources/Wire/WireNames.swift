@@ -7,6 +7,7 @@ package enum WireNames {
   package static let streamScoresPath: StaticString =
     "/crescendo.v1.PromotionScoreService/StreamScores"
   package static let scoreManyPath: StaticString = "/crescendo.v1.PromotionScoreService/ScoreMany"
+  package static let sessionPath: StaticString = "/crescendo.v1.Session/Open"
   package static let healthCheckPath: StaticString = "/grpc.health.v1.Health/Check"
   package static let healthWatchPath: StaticString = "/grpc.health.v1.Health/Watch"
 }

@@ -1,0 +1,74 @@
+package import Core
+
+/// `SessionHello` (proto/SESSION.md §4.1).
+package struct SessionHello: Equatable, Sendable {
+  /// The version that this code speaks.
+  package static let version: UInt16 = 1
+  /// Bytes of its payload, before anything is agreed.
+  package static let bytesMax = 65_536
+  package static let frameBytesLeast = 16_384
+  /// Of `flags`: may go without checksums.
+  package static let withoutChecksums: UInt32 = 1
+
+  package var maxFrameBytes: UInt32 = 0
+  package var initialCredit: UInt32 = 0
+  package var maxCalls: UInt32 = 0
+  package var flags: UInt32 = 0
+  /// Paths as in gRPC; the id of one is its place + 1.
+  package var methods: [String] = []
+
+  package init() {}
+
+  /// A client's; what it says of credit and methods is not looked at.
+  package init(fromClient payload: ByteSlice) throws(SessionFault) {
+    guard let base = payload.base else {
+      throw .malformedHello("max_frame_bytes is below \(SessionHello.frameBytesLeast)")
+    }
+    var reader = WireReader(base, from: 0, to: payload.count)
+    do throws(WireError) {
+      while !reader.isAtEnd {
+        let field = try reader.next()
+        guard [1, 3, 5].contains(field.number) else { continue }
+        guard field.wireType == WireType.varint else {
+          throw WireError(offset: field.start, reason: "a field of another wire type than declared")
+        }
+        let value = UInt32(truncatingIfNeeded: SessionHello.varint(base, field))
+        switch field.number {
+        case 1: maxFrameBytes = value
+        case 3: maxCalls = value
+        default: flags = value
+        }
+      }
+    } catch {
+      throw .malformedHello("byte \(error.offset): \(error.reason)")
+    }
+    guard maxFrameBytes >= SessionHello.frameBytesLeast else {
+      throw .malformedHello("max_frame_bytes is below \(SessionHello.frameBytesLeast)")
+    }
+  }
+
+  private static func varint(_ base: UnsafeRawPointer, _ field: WireField) -> UInt64 {
+    var (value, shift): (UInt64, UInt64) = (0, 0)
+    for offset in field.valueStart..<field.end {
+      value |= UInt64(base.load(fromByteOffset: offset, as: UInt8.self) & 0x7F) << shift
+      shift += 7
+    }
+    return value
+  }
+
+  /// As its payload goes out.
+  package var encoded: [UInt8] {
+    var hello = FieldWriter()
+    hello.number(1, UInt64(maxFrameBytes))
+    hello.number(2, UInt64(initialCredit))
+    hello.number(3, UInt64(maxCalls))
+    for (index, path) in methods.enumerated() {
+      var method = FieldWriter()
+      method.number(1, UInt64(index + 1))
+      method.text(2, path)
+      hello.message(4, method)
+    }
+    hello.number(5, UInt64(flags))
+    return hello.bytes
+  }
+}
