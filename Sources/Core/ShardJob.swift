@@ -17,16 +17,19 @@ package struct ShardJob: BitwiseCopyable {
   package var context: UnsafeMutableRawPointer?
   /// Estimated work, in nanoseconds: what a shard's queue is bounded by.
   package var workNanoseconds: UInt64
+  /// Runs when no other job waits.
+  package var isBatch: Bool
   /// The shard that took it; the taker's to write.
   package var shard = 0
 
   package init(
     run: @convention(c) (UnsafeMutableRawPointer, Int) -> Void,
-    context: UnsafeMutableRawPointer?, workNanoseconds: UInt64
+    context: UnsafeMutableRawPointer?, workNanoseconds: UInt64, isBatch: Bool = false
   ) {
     self.run = run
     self.context = context
     self.workNanoseconds = workNanoseconds
+    self.isBatch = isBatch
   }
 }
 
@@ -61,6 +64,10 @@ package protocol ShardExecutor: AnyObject, Sendable {
   /// Estimated work that waits for a shard or runs on it, nanoseconds.
   func queuedNanoseconds(of shard: Int) -> UInt64
 
+  /// Of that, what a job waits for that is not of a batch caller: jobs of batch callers stand
+  /// behind it, but for one that runs already.
+  func interactiveNanoseconds(of shard: Int) -> UInt64
+
   /// Hands `job` to a shard, from any thread. False when the shard's queue is full by estimated
   /// work, or the executor has stopped: then the job was not taken and will not run.
   func submit(_ job: UnsafeMutablePointer<ShardJob>, to shard: Int) -> Bool
@@ -72,4 +79,9 @@ package protocol ShardExecutor: AnyObject, Sendable {
   /// From within the job that runs on `shard`, before it tells anybody of its end: it takes no room
   /// any more, so that who hears of it finds the room free.
   func jobEnds(on shard: Int)
+}
+
+extension ShardExecutor {
+  /// Where all jobs stand in one queue.
+  package func interactiveNanoseconds(of shard: Int) -> UInt64 { queuedNanoseconds(of: shard) }
 }

@@ -23,7 +23,8 @@ package final class Engine: @unchecked Sendable {
   package let clock: Clock
   let executor: any ShardExecutor
   private let fanOut: FanOut
-  /// By shard; each is its own thread's.
+  /// Two by shard, its interactive jobs' and its batch jobs'; they are its own thread's. Batch
+  /// jobs stand behind the others, so that one kind's waits say nothing of the other's.
   let queueDelays: UnsafeMutablePointer<QueueDelay>
 
   package init(
@@ -33,8 +34,8 @@ package final class Engine: @unchecked Sendable {
     self.executor = executor
     self.fanOut = fanOut
     self.clock = clock
-    queueDelays = .allocate(capacity: executor.shardCount)
-    queueDelays.initialize(repeating: QueueDelay(), count: executor.shardCount)
+    queueDelays = .allocate(capacity: 2 * executor.shardCount)
+    queueDelays.initialize(repeating: QueueDelay(), count: 2 * executor.shardCount)
   }
 
   deinit {
@@ -108,7 +109,8 @@ package final class Engine: @unchecked Sendable {
     }
     let full = work(plan, LevelChoice.full)
     let workers = workers(full)
-    let queue = isInPlace(full) ? 0 : queueNanoseconds(isCut: workers > 1)
+    let queue =
+      isInPlace(full) ? 0 : queueNanoseconds(isCut: workers > 1, isBatch: call.pointee.isBatch)
     let levels = plan.blueprint._withUnsafeGuaranteedRef { $0.levels }
     let (choice, reason) = LevelChoice.choose(
       levels: levels, lowest: levels.lowest(lowest),
@@ -163,9 +165,13 @@ package final class Engine: @unchecked Sendable {
   }
 
   /// Estimated work ahead of a new job: on the shard that would get it, or, cut, on the fullest.
-  private func queueNanoseconds(isCut: Bool) -> UInt64 {
-    if !isCut { return executor.queuedNanoseconds(of: executor.leastLoadedShard) }
-    return (0..<executor.shardCount).map { executor.queuedNanoseconds(of: $0) }.max() ?? 0
+  private func queueNanoseconds(isCut: Bool, isBatch: Bool) -> UInt64 {
+    func ahead(_ shard: Int) -> UInt64 {
+      isBatch
+        ? executor.queuedNanoseconds(of: shard) : executor.interactiveNanoseconds(of: shard)
+    }
+    if !isCut { return ahead(executor.leastLoadedShard) }
+    return (0..<executor.shardCount).map(ahead).max() ?? 0
   }
 
   /// Whether a batch of this many candidates of the default model has no room in any queue: asked

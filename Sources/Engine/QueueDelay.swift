@@ -7,15 +7,23 @@ internal import Core
 /// from then on what has waited longer than its caller's patience is shed, until the shortest wait
 /// is below the target again. Patience is folly's twice the target, or a quarter of the time that
 /// the caller gave, if that is more: who allows seconds would rather wait than be refused after
-/// ten milliseconds. Batch callers have a sixteenth, and so are shed first.
+/// ten milliseconds. Batch callers have a sixteenth, and so are shed first: also when it is the
+/// interactive jobs that they stand behind which are too many.
 struct QueueDelay: BitwiseCopyable {
   private var intervalEnd: UInt64 = 0
   private var shortest = UInt64.max
   private(set) var isOverloaded = false
 
+  /// As it was judged last, unless nothing has come for an interval since.
+  func isOverloaded(now: UInt64) -> Bool {
+    isOverloaded && now < intervalEnd + Limits.serving.queueDelayIntervalNanoseconds
+  }
+
   /// Whether to shed a job that has waited this long, of a caller that allowed so much.
+  /// `othersAreOverloaded`: the jobs that it stands behind.
   mutating func sheds(
-    waitedNanoseconds: UInt64, allowedNanoseconds: UInt64, isBatch: Bool, now: UInt64
+    waitedNanoseconds: UInt64, allowedNanoseconds: UInt64, isBatch: Bool, now: UInt64,
+    othersAreOverloaded: Bool = false
   ) -> Bool {
     shortest = min(shortest, waitedNanoseconds)
     if now >= intervalEnd {
@@ -23,7 +31,7 @@ struct QueueDelay: BitwiseCopyable {
       intervalEnd = now + Limits.serving.queueDelayIntervalNanoseconds
       shortest = .max
     }
-    guard isOverloaded else { return false }
+    guard isOverloaded || othersAreOverloaded else { return false }
     let patience =
       isBatch
       ? allowedNanoseconds / 16

@@ -53,9 +53,11 @@ func runSlice(_ job: UnsafeMutableRawPointer, _ shard: Int) {
     let submitted = slice.pointee.submittedNanoseconds
     let allowed =
       call.pointee.deadlineNanoseconds - min(call.pointee.deadlineNanoseconds, submitted)
-    let isShed = engine.queueDelays[shard].sheds(
-      waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: call.pointee.isBatch,
-      now: now)
+    let isBatch = call.pointee.isBatch
+    let delays = engine.queueDelays + 2 * shard
+    let isShed = delays[isBatch ? 1 : 0].sheds(
+      waitedNanoseconds: waited, allowedNanoseconds: allowed, isBatch: isBatch, now: now,
+      othersAreOverloaded: isBatch && delays[0].isOverloaded(now: now))
     let shed = SliceResult(level: Levels.prior, reason: .overload)
     let result = isShed ? shed : slice.score(plan, engine.clock)
     // Else a client that has its answer could be refused its next call for the sake of this one.

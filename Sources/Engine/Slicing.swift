@@ -51,7 +51,9 @@ struct Slicing {
     }
     (slices + index).initialize(
       to: ScoreSlice(
-        job: ShardJob(run: runSlice, context: nil, workNanoseconds: work), call: call,
+        job: ShardJob(
+          run: runSlice, context: nil, workNanoseconds: work, isBatch: call.pointee.isBatch),
+        call: call,
         index: index, positions: positions, count: count, row: row, sums: sums,
         keptRows: keptRows))
   }

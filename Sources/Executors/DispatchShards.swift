@@ -49,6 +49,10 @@ package final class DispatchShards: ShardExecutor {
     shards[shard].queuedNanoseconds
   }
 
+  package func interactiveNanoseconds(of shard: Int) -> UInt64 {
+    shards[shard].interactiveNanoseconds
+  }
+
   package var leastLoadedShard: Int {
     var (best, least) = (0, UInt64.max)
     for shard in shards where shard.queuedNanoseconds < least {
@@ -64,15 +68,21 @@ package final class DispatchShards: ShardExecutor {
   }
 }
 
-/// One shard: a mailbox, and the thread that drains it.
+/// One shard: two mailboxes, and the thread that drains them, batch callers' jobs last.
 private final class Shard: Sendable {
   let index: Int
   private let spinsBeforeSleep: Int
   private let limitNanoseconds: UInt64
   private let mailbox = Mailbox()
+  private let batchMailbox = Mailbox()
+  /// Batch jobs that were taken out and have not run. The shard's thread's own.
+  // Unsafe: no other thread touches it.
+  private nonisolated(unsafe) var waitingBatch: UnsafeMutablePointer<MailboxLink>?
   private let queued = Atomic<UInt64>(0)
   /// Of `queued`, what the job counts for that runs; the shard's own thread's.
   private let running = Atomic<UInt64>(0)
+  /// Of `queued`, batch jobs that wait.
+  private let queuedBatch = Atomic<UInt64>(0)
   /// Rises with each wake-up: what the shard's thread sleeps on. Heap memory, because the kernel
   /// is given its address.
   // Unsafe: the pointer never changes, and what it points to is atomic.
@@ -98,6 +108,13 @@ private final class Shard: Sendable {
   /// Estimated work that waits or runs.
   var queuedNanoseconds: UInt64 { queued.load(ordering: .relaxed) }
 
+  var interactiveNanoseconds: UInt64 {
+    let all = queued.load(ordering: .relaxed)
+    return all - min(all, queuedBatch.load(ordering: .relaxed))
+  }
+
+  private var hasMail: Bool { !mailbox.isEmpty || !batchMailbox.isEmpty }
+
   func submit(_ job: UnsafeMutablePointer<ShardJob>) -> Bool {
     submitters.add(1, ordering: .sequentiallyConsistent)
     defer { submitters.subtract(1, ordering: .sequentiallyConsistent) }
@@ -105,13 +122,18 @@ private final class Shard: Sendable {
     guard reserve(job.pointee.workNanoseconds) else { return false }
     job.pointee.shard = index
     job.count()
+    let isBatch = job.pointee.isBatch
+    if isBatch { queuedBatch.add(job.pointee.workNanoseconds, ordering: .relaxed) }
     let link = UnsafeMutableRawPointer(job).assumingMemoryBound(to: MailboxLink.self)
-    if mailbox.put(link), isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
+    let wasEmpty = isBatch ? batchMailbox.put(link) : mailbox.put(link)
+    if wasEmpty, isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
     return true
   }
 
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {
-    queued.subtract(job.takeCounted(), ordering: .relaxed)
+    let work = job.takeCounted()
+    queued.subtract(work, ordering: .relaxed)
+    if job.pointee.isBatch { queuedBatch.subtract(work, ordering: .relaxed) }
   }
 
   /// Counts `work` if it fits. In one step, or submitters at the same time would all see the room
@@ -148,26 +170,44 @@ private final class Shard: Sendable {
       runJobs()
       if isStopping.load(ordering: .sequentiallyConsistent) {
         guard submitters.load(ordering: .sequentiallyConsistent) == 0 else { continue }
-        if mailbox.isEmpty { return }
+        if !hasMail { return }
         continue
       }
       if !spin() { sleep() }
     }
   }
 
+  /// Until both mailboxes are empty: before each batch job, whatever else has come.
   private func runJobs() {
-    var next = mailbox.takeAll()
-    while let link = next {
-      // Read first: the job's memory is its owner's again as soon as it has run.
-      next = link.pointee.next
-      let address = UnsafeMutableRawPointer(link)
-      let job = address.assumingMemoryBound(to: ShardJob.self)
-      // What runs is counted until it ends.
-      running.store(job.takeCounted(), ordering: .relaxed)
-      let run = job.pointee.run
-      run(address, index)
-      jobEnds()
+    while true {
+      while let first = mailbox.takeAll() {
+        var next: UnsafeMutablePointer<MailboxLink>? = first
+        while let link = next {
+          // Read first: the job's memory is its owner's again as soon as it has run.
+          next = link.pointee.next
+          run(link)
+        }
+      }
+      if waitingBatch == nil { waitingBatch = batchMailbox.takeAll() }
+      guard let link = waitingBatch else {
+        if mailbox.isEmpty { return }
+        continue
+      }
+      waitingBatch = link.pointee.next
+      run(link)
     }
+  }
+
+  private func run(_ link: UnsafeMutablePointer<MailboxLink>) {
+    let address = UnsafeMutableRawPointer(link)
+    let job = address.assumingMemoryBound(to: ShardJob.self)
+    // What runs is counted until it ends.
+    let work = job.takeCounted()
+    running.store(work, ordering: .relaxed)
+    if job.pointee.isBatch { queuedBatch.subtract(work, ordering: .relaxed) }
+    let run = job.pointee.run
+    run(address, index)
+    jobEnds()
   }
 
   /// What runs is counted no more; on the shard's own thread.
@@ -178,7 +218,7 @@ private final class Shard: Sendable {
   /// Whether something came while it looked.
   private func spin() -> Bool {
     for _ in 0..<spinsBeforeSleep {
-      if !mailbox.isEmpty { return true }
+      if hasMail { return true }
       relaxCPU()
     }
     return false
@@ -188,7 +228,7 @@ private final class Shard: Sendable {
     let seen = wakeUps.pointee.load(ordering: .sequentiallyConsistent)
     isAsleep.store(true, ordering: .sequentiallyConsistent)
     // Whoever puts something in after this look sees that the shard sleeps, and wakes it.
-    if mailbox.isEmpty, !isStopping.load(ordering: .sequentiallyConsistent) {
+    if !hasMail, !isStopping.load(ordering: .sequentiallyConsistent) {
       Futex.wait(word, expected: seen)
     }
     isAsleep.store(false, ordering: .sequentiallyConsistent)

@@ -98,6 +98,44 @@ import Testing
     #expect(try submit(false) == "full ok")
   }
 
+  /// Interactive jobs run before batch ones, so that what waits of those takes no time of theirs.
+  @Test func batchWorkIsInNobodysWay() throws {
+    let held = HeldShards(1)
+    let engine = try engine(held)
+    func start(isBatch: Bool, leftNanoseconds: UInt64) throws -> TestCall {
+      let call = TestCall()
+      #expect(
+        try !call.start(
+          engine, request(100), deadlineNanoseconds: time.now + leftNanoseconds, isBatch: isBatch))
+      return call
+    }
+    let first = try (0..<20).map { _ in try start(isBatch: true, leftNanoseconds: 100_000_000) }
+    let calls = try [false, true].map { try start(isBatch: $0, leftNanoseconds: 2_000_000) }
+    held.runAll()
+    #expect(first.allSatisfy { outcome($0, engine) == "full ok" })
+    #expect(calls.map { outcome($0, engine) } == ["full ok", "prior overload"])
+  }
+
+  /// Batch callers are judged by their own waits, too; those of long ago count no more.
+  @Test func overloadsOfBothKinds() {
+    let (interval, long) = (Limits.serving.queueDelayIntervalNanoseconds, UInt64(20_000_000))
+    var delay = QueueDelay()
+    for at in 1...3 {
+      _ = delay.sheds(
+        waitedNanoseconds: long, allowedNanoseconds: 60_000_000, isBatch: false,
+        now: UInt64(at) * interval)
+    }
+    #expect(delay.isOverloaded(now: 4 * interval) && delay.isOverloaded(now: 5 * interval - 1))
+    #expect(!delay.isOverloaded(now: 5 * interval))
+    for (others, isShed) in [(false, false), (true, true)] {
+      var calm = QueueDelay()
+      #expect(
+        calm.sheds(
+          waitedNanoseconds: long, allowedNanoseconds: 60_000_000, isBatch: true, now: interval,
+          othersAreOverloaded: others) == isShed)
+    }
+  }
+
   /// Jobs that all wait 20 ms, for a second: then the queue is overloaded.
   private func overload(_ held: HeldShards, _ engine: Engine) throws {
     for _ in 0..<50 {

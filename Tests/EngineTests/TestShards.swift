@@ -51,6 +51,14 @@ final class HeldShards: ShardExecutor, @unchecked Sendable {
     }
   }
 
+  func interactiveNanoseconds(of shard: Int) -> UInt64 {
+    held.reduce(others[shard]) {
+      let counts =
+        $1.shard == shard && !$1.job.pointee.isBatch && !withdrawn.contains($1.job)
+      return $0 + (counts ? $1.job.pointee.workNanoseconds : 0)
+    }
+  }
+
   func withdraw(_ job: UnsafeMutablePointer<ShardJob>) {
     if held.contains(where: { $0.job == job }) { withdrawn.insert(job) }
   }

@@ -4,6 +4,34 @@ import Testing
 @testable import Executors
 
 struct DispatchShardsTests {
+  /// Before each batch job whatever else has come, also what came while the one before it ran.
+  @Test func batchJobsRunLast() {
+    let executor = shards(1)
+    let (gate, order) = (Gate(), Numbers())
+    let late = JobSet(count: 1) { _, _ in order.append(20) }
+    let interactive = JobSet(count: 2, workNanoseconds: 10) { index, _ in
+      order.append(10 + index)
+      if index == 0 { gate.pass() }
+    }
+    let batch = JobSet(count: 3, workNanoseconds: 1_000) { index, _ in
+      order.append(index)
+      if index == 1 { _ = executor.submit(late.job(0), to: 0) }
+    }
+    for index in 0..<3 { batch.job(index).pointee.isBatch = true }
+    #expect(executor.submit(interactive.job(0), to: 0))
+    gate.waitForArrivals(1)
+    for index in 0..<3 { #expect(executor.submit(batch.job(index), to: 0)) }
+    #expect(executor.submit(interactive.job(1), to: 0))
+    #expect(executor.interactiveNanoseconds(of: 0) == 20)
+    #expect(executor.queuedNanoseconds(of: 0) == 3_020)
+    gate.open()
+    interactive.waitForTotal(2)
+    batch.waitForTotal(3)
+    executor.stop()
+    #expect(order.values == [10, 11, 0, 1, 20, 2])
+    #expect(executor.interactiveNanoseconds(of: 0) == 0 && executor.queuedNanoseconds(of: 0) == 0)
+  }
+
   @Test(arguments: [1, 2, 4, 9])
   func aJobRunsOnceOnTheShardThatItWasGivenTo(count: Int) {
     let executor = shards(count)
