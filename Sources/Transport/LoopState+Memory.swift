@@ -4,9 +4,10 @@ internal import Wire
 /// Buffers of answers and of inflated messages, and their accounts.
 extension UnsafeMutablePointer where Pointee == LoopState {
   /// Nil when the process holds as many bytes of answers as it may.
-  func takeBuffer(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+  func takeBuffer(_ byteCount: Int, holdsLittle: Bool) -> UnsafeMutableRawPointer? {
     let buffer = pointee.buffers.take(byteCount)
-    if pointee.budget.take(BufferHeader.of(buffer).pointee.capacity) { return buffer }
+    let capacity = BufferHeader.of(buffer).pointee.capacity
+    if pointee.budget.take(capacity, holdsLittle: holdsLittle) { return buffer }
     pointee.buffers.giveBack(buffer)
     return nil
   }

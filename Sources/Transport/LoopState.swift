@@ -33,10 +33,12 @@ final class ProcessBudget: Sendable {
 
   var heldBytes: Int { held.load(ordering: .relaxed) }
 
-  /// False when these bytes are too many.
-  func take(_ byteCount: Int) -> Bool {
+  /// False when these bytes are too many. An eighth is kept for those who hold little: clients
+  /// that do not read cannot fill it, and who reads is served beside them.
+  func take(_ byteCount: Int, holdsLittle: Bool) -> Bool {
     let now = held.add(byteCount, ordering: .relaxed).newValue
-    if now <= Limits.serving.processOutboundBytes { return true }
+    let reserve = holdsLittle ? 0 : Limits.serving.processOutboundBytes / 8
+    if now <= Limits.serving.processOutboundBytes - reserve { return true }
     held.subtract(byteCount, ordering: .relaxed)
     return false
   }

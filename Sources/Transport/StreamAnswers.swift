@@ -27,7 +27,8 @@ extension StreamPointer {
         "this connection holds \(held) bytes of answers that were not read: read them, then retry",
         refusal: .memory)
     }
-    guard let buffer = loop.takeBuffer(byteCount) else {
+    let holdsLittle = held + byteCount <= Limits.serving.connectionOutboundBytes / 16
+    guard let buffer = loop.takeBuffer(byteCount, holdsLittle: holdsLittle) else {
       throw CallFailure(
         .resourceExhausted, "the server holds as many bytes of answers as it may: retry later",
         refusal: .memory)
