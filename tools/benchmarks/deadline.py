@@ -134,7 +134,7 @@ def sized(folder, catalogue, stubs, options, times):
     """A snapshot whose batches cost `times` what the deadline leaves: (folder, trees, microseconds
     available, microseconds of a whole batch)."""
     margin = min(1.0, 0.2 * options.heard_ms)
-    trees = FIRST_TREES
+    trees, tries = FIRST_TREES, []
     for turn in range(SIZE_TRIES):
         made = catalogue.write(folder / f"{times}-{turn}", trees)
         with serving(made, "--log-level", "debug") as server:
@@ -145,10 +145,12 @@ def sized(folder, catalogue, stubs, options, times):
         available = 1_000 * (options.heard_ms - margin) - besides
         say(f"{trees} trees: {whole:.0f} us a batch, {besides:.0f} us besides; "
             f"{whole / available:.2f} x the time available")
-        if abs(whole / available / times - 1) <= SIZE_TOLERANCE:
+        missed = abs(whole / available / times - 1)
+        tries.append((missed, made, trees, available, whole))
+        if missed <= SIZE_TOLERANCE:
             break
         trees = max(8, round(trees * times * available / whole))
-    return made, trees, available, whole
+    return min(tries)[1:]
 
 
 def run(server, client, options):

@@ -38,7 +38,8 @@ def report_of(run):
     try:
         return json.loads(output)
     except json.JSONDecodeError:
-        raise SystemExit(f"crescendo load ended with {run.returncode}\n{output}\n{errors}") from None
+        raise SystemExit(
+            f"crescendo load ended with {run.returncode}\n{output}\n{errors}") from None
 
 
 def load(server, snapshot, rate, seconds, options, *more):

@@ -107,8 +107,10 @@ def is_complete(stubs, body, candidates):
 
 
 def settle(fleet, server, writer, seconds, quiet_seconds):
-    """Serves sockets until nothing has moved for a while; the most that arenas have held."""
-    arenas, last, since = 0, None, time.monotonic()
+    """Serves sockets until nothing has moved for a while; the most that arenas and unfinished
+    messages have been seen to hold."""
+    arenas = receiving = 0
+    last, since = None, time.monotonic()
     end = since + seconds
     while time.monotonic() - since < quiet_seconds:
         if time.monotonic() > end:
@@ -120,12 +122,14 @@ def settle(fleet, server, writer, seconds, quiet_seconds):
                 break
         seen = metrics(server)
         arenas = max(arenas, seen.value("crescendo_held_bytes", kind="arena"))
+        receiving = max(receiving, seen.value("crescendo_held_bytes", kind="receive"))
         now = (writer.sent if writer else 0, seen.sum("crescendo_candidates_total"),
-               seen.sum("crescendo_refusals_total"), seen.value("crescendo_held_bytes", kind="send"),
+               seen.sum("crescendo_refusals_total"),
+               seen.value("crescendo_held_bytes", kind="send"),
                seen.value("crescendo_held_bytes", kind="receive"))
         if now != last:
             last, since = now, time.monotonic()
-    return arenas
+    return arenas, receiving
 
 
 class Polite:
@@ -194,19 +198,19 @@ def measure(server, stubs, item_ids, options):
     before, base = metrics(server), server.rss_bytes()
     readers = Readers(fleet, server, options, message(score_request(candidates)))
     writer = Writer(fleet, server, item_ids[:POLITE_CANDIDATES])
-    arenas = settle(fleet, server, writer, 240, 2)
+    most = settle(fleet, server, writer, 240, 2)
     say(f"at rest: {mebibytes(server.rss_bytes())}, {readers.statuses} so far")
-    resting = metrics(server)
     polite.call(options.polite)
+    resting = metrics(server)
     sizes, cpu = hold(server, options.hold)
     idle = metrics(server)
     polite.call(options.polite)
-    report_memory(report, server, base, sizes, arenas, resting, options)
+    report_memory(report, server, base, sizes, most, resting, options)
     report.bar("CPU while nothing moves", f"{percent(cpu, options.hold):.2f} % of a core", "<= 1 %",
                cpu <= 0.01 * options.hold)
     work = idle.value("crescendo_work_seconds_total") - resting.value(
         "crescendo_work_seconds_total")
-    report.figure("scoring meanwhile, the polite calls' included", f"{1e3 * work:.1f} ms")
+    report.bar("scoring meanwhile", f"{1e3 * work:.1f} ms", "0 ms", work == 0)
     refused = readers.statuses[RESOURCE_EXHAUSTED]
     whole = drain(fleet, readers, writer, stubs, options)
     report_answers(report, stubs, server, before, readers, writer, (refused, whole), polite)
@@ -214,14 +218,18 @@ def measure(server, stubs, item_ids, options):
     return report.show()
 
 
-def report_memory(report, server, base, sizes, arenas, resting, options):
+def report_memory(report, server, base, sizes, most, resting, options):
+    arenas, receiving = most
     connection, whole = limit(resting, "connectionOutboundBytes"), limit(
         resting, "processOutboundBytes")
-    bound = min((options.connections + 1) * connection, whole) + int(arenas)
+    bound = (options.connections + 1) * connection + int(arenas)
     growth = sizes[0] - base
     report.figure("memory before, at rest", f"{mebibytes(base)}, {mebibytes(sizes[0])}")
-    report.figure("answers held", mebibytes(resting.value("crescendo_held_bytes", kind="send")))
-    report.figure("messages held", mebibytes(resting.value("crescendo_held_bytes", kind="receive")))
+    report.figure("answers held, and what the process may hold",
+                  mebibytes(resting.value("crescendo_held_bytes", kind="send")) + ", "
+                  + mebibytes(whole))
+    report.figure("unfinished messages: most seen, at rest", f"{mebibytes(receiving)}, "
+                  + mebibytes(resting.value("crescendo_held_bytes", kind="receive")))
     report.figure("arenas: most seen, at rest", f"{mebibytes(arenas)}, "
                   + mebibytes(resting.value("crescendo_held_bytes", kind="arena")))
     report.bar("memory grew", mebibytes(growth), f"<= {mebibytes(bound)}", growth <= bound)
