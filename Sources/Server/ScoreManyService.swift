@@ -53,7 +53,8 @@ func handleScoreMany(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutab
       }
       work.failItem(item.sequence, loop.advised(error), state, loop)
     }
-    if let stream = state.pointee.stream { ServerCall(stream).pace(state) }
+    // The call may have failed over its item, and the state with it.
+    if call.attachment != nil { call.pace(state) }
   }
 }
 
@@ -115,6 +116,8 @@ extension UnsafeMutablePointer where Pointee == ScoreManyState {
   /// The client has said all, and has all its answers.
   fileprivate func finishIfDone() {
     guard pointee.isHalfClosed, pointee.itemCount == 0, let stream = pointee.stream else { return }
+    // Who resumed a call that ends by that must not find its state again.
+    ServerCall(stream).attachment = nil
     free()
     ServerCall(stream).finish()
   }

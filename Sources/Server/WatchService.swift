@@ -12,9 +12,11 @@ func handleWatch(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
       let service = try HealthCheck.service(of: call.message)
       if let fault = call.workFault(0) { throw fault }
       let isKnown = LoopServices.healthServices.contains(service)
+      // Nobody would end it any more, and it would hold up the stop.
+      guard loop.health.isServing else { return call.endWatch(isKnown: isKnown) }
       try call.send(
         isKnown
-          ? HealthCheck.response(isServing: loop.health.isServing)
+          ? HealthCheck.response(isServing: true)
           : HealthCheck.responseForUnknownService)
       loop.watchers[pointer] = isKnown
     } catch {
@@ -29,24 +31,27 @@ func cancelWatch(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
   }
 }
 
+extension ServerCall {
+  fileprivate func endWatch(isKnown: Bool) {
+    do throws(CallFailure) {
+      if isKnown { try send(HealthCheck.response(isServing: false)) }
+      fail(.unavailable, "the server is stopping")
+    } catch {
+      fail(error)
+    }
+  }
+}
+
 extension LoopServices {
   /// The server stops: whoever watches hears of it, and its call ends.
   func endWatches() {
     let ended = watchers
     watchers = [:]
     for (pointer, isKnown) in ended {
-      let call = ServerCall(pointer)
-      do throws(CallFailure) {
-        if isKnown { try call.send(HealthCheck.response(isServing: false)) }
-        call.fail(.unavailable, "the server is stopping")
-      } catch {
-        call.fail(error)
-      }
+      ServerCall(pointer).endWatch(isKnown: isKnown)
     }
   }
-}
 
-extension LoopServices {
   /// From any thread.
   func postEndOfWatches() {
     let task = UnsafeMutablePointer<LoopTask>.allocate(capacity: 1)

@@ -17,6 +17,8 @@ struct Connection {
   var bufferedBytes = 0
   /// Bytes of answers that its streams hold.
   var chargedBytes = 0
+  /// Some of its streams wait until these are fewer.
+  var hasWaiting = false
 
   /// Bytes that the socket has refused, from `pendingSent` on. nghttp2 is asked for no more while
   /// there are any, so that they never exceed one turn's buffer.

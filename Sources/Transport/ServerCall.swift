@@ -144,7 +144,7 @@ package struct ServerCall {
   /// or its connection's, are over their mark. `writable` is called when they are below it.
   package func wantsMore() -> Bool {
     guard isSession else { return stream.wantsMore() }
-    let isFull = carrier.isFull
+    let isFull = carrier.isFull()
     if isFull {
       sessionCall.pointee.wantsWritable = true
       sessionCall.pointee.session.pointee.hasWaiting = true

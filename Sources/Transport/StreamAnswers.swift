@@ -47,7 +47,7 @@ extension StreamPointer {
   func release(_ buffer: UnsafeMutableRawPointer) {
     let capacity = BufferHeader.of(buffer).pointee.capacity
     pointee.chargedBytes -= capacity
-    pointee.connection.pointee.chargedBytes -= capacity
+    pointee.connection.discharge(capacity)
     loop.giveBack(buffer)
   }
 
@@ -139,14 +139,16 @@ extension StreamPointer {
     release(buffer)
   }
 
-  /// More than enough waits to go.
-  var isFull: Bool {
-    pointee.outbound.unsentBytes >= Limits.serving.streamOutboundBytes
-      || pointee.connection.pointee.chargedBytes >= Limits.serving.connectionOutboundBytes / 2
+  /// Whether more than enough waits to go; then its connection wakes it when there is room.
+  func isFull() -> Bool {
+    let isConnectionFull = pointee.connection.holdsMuch
+    if isConnectionFull { pointee.connection.pointee.hasWaiting = true }
+    return isConnectionFull
+      || pointee.outbound.unsentBytes >= Limits.serving.streamOutboundBytes
   }
 
   func wantsMore() -> Bool {
-    let isFull = isFull
+    let isFull = isFull()
     if isFull { pointee.wantsWritable = true }
     return !isFull
   }
@@ -210,11 +212,33 @@ extension StreamPointer {
   /// Everything of the answer that has not gone goes back.
   func dropOutput() {
     pointee.outbound.removeAll { loop.giveBack($0) }
-    pointee.connection.pointee.chargedBytes -= pointee.chargedBytes
+    pointee.connection.discharge(pointee.chargedBytes)
     pointee.chargedBytes = 0
     pointee.failure?.deinitialize(count: 1)
     pointee.failure?.deallocate()
     pointee.failure = nil
+  }
+}
+
+extension ConnectionPointer {
+  /// Its producers wait: half of what it may hold is left to answers that are under way.
+  fileprivate var holdsMuch: Bool {
+    pointee.chargedBytes >= Limits.serving.connectionOutboundBytes / 2
+  }
+
+  /// Bytes of answers have gone, or never will. Streams that waited for those of others have
+  /// nothing of their own on its way that would wake them.
+  fileprivate func discharge(_ byteCount: Int) {
+    pointee.chargedBytes -= byteCount
+    guard pointee.hasWaiting, !holdsMuch else { return }
+    pointee.hasWaiting = false
+    var stream = pointee.streams
+    while let current = stream {
+      stream = current.pointee.next
+      if current.pointee.wantsWritable || current.pointee.session?.pointee.hasWaiting == true {
+        pointee.loop.touch(current)
+      }
+    }
   }
 }
 

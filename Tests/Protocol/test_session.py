@@ -412,9 +412,7 @@ def test_frames_across_data(stubs, everything, session, cut):
         call=call) for call in (1, 2, 3))
     for at in range(0, len(data), cut):
         session.connection.data(session.stream, data[at:at + cut])
-    for call in (1, 2, 3):
-        oracle.check(stubs, everything, wanted, stubs.ScoreResponse.FromString(
-            session.expect(REPLY, call).message()))
+    collect(stubs, everything, session, {call: wanted for call in (1, 2, 3)})
     session.finish()
 
 
