@@ -22,7 +22,7 @@ package final class Engine: @unchecked Sendable {
   package let serving: Serving
   package let clock: Clock
   let executor: any ShardExecutor
-  private let fanOut: FanOut
+  let fanOut: FanOut
   /// Two by shard, its interactive jobs' and its batch jobs'; they are its own thread's. Batch
   /// jobs stand behind the others, so that one kind's waits say nothing of the other's.
   let queueDelays: UnsafeMutablePointer<QueueDelay>
@@ -146,7 +146,7 @@ package final class Engine: @unchecked Sendable {
   }
 
   /// Shards that a batch of this much work is cut for.
-  private func workers(_ work: UInt64) -> UInt64 {
+  func workers(_ work: UInt64) -> UInt64 {
     let isCut = fanOut == .always || (fanOut == .auto && work > Limits.serving.fanOutNanoseconds)
     return isCut ? UInt64(executor.shardCount) : 1
   }
@@ -172,24 +172,6 @@ package final class Engine: @unchecked Sendable {
     }
     if !isCut { return ahead(executor.leastLoadedShard) }
     return (0..<executor.shardCount).map(ahead).max() ?? 0
-  }
-
-  /// Whether a batch of this many candidates of the default model has no room in any queue: asked
-  /// before its message is decoded. A batch that is scored in place needs none.
-  package func isFull(candidates: Int, isBatch: Bool) -> Bool {
-    let blueprint = serving.defaultBlueprint
-    let work = blueprint.cost.nanoseconds(
-      candidates: candidates, level: blueprint.levels.full)
-    guard fanOut != .auto || work > Limits.serving.inPlaceNanoseconds else { return false }
-    return !Engine.hasRoom(
-      for: work / workers(work), isBatch: isBatch,
-      queued: executor.queuedNanoseconds(of: executor.leastLoadedShard))
-  }
-
-  /// A job that alone is over the limit still finds room in an empty queue.
-  private static func hasRoom(for work: UInt64, isBatch: Bool, queued: UInt64) -> Bool {
-    let room = isBatch ? Limits.serving.batchQueueNanoseconds : Limits.serving.shardQueueNanoseconds
-    return queued == 0 || (work <= room && queued <= room - work)
   }
 
   /// Scores the scheduled call here, or hands its slices to shards; their columns are set by then.

@@ -41,19 +41,19 @@ extension ScoreSlicePointer {
     _ write: (Range<Int>) -> Void
   ) -> SliceResult {
     let level = pointee.call.pointee.targetLevel
-    let block = blueprint.cost.candidates(
-      inNanoseconds: Limits.serving.blockNanoseconds, level: level)
+    var pace = BlockPace(blueprint.cost, level)
     var (start, now) = (0, began)
     while start < pointee.count {
       if let reason = stop(at: now) ?? pointee.call.pointee.control.pointee.miss?.reason {
         learn(blueprint, level, candidates: start, unknown: pointee.unknown, now - began)
         return SliceResult(level: Levels.prior, reason: reason)
       }
-      let end = Swift.min(start + block, pointee.count)
+      let end = Swift.min(start + pace.candidates, pointee.count)
       findRows(start..<end, plan)
       write(start..<end)
-      start = end
-      now = clock.monotonicNanoseconds()
+      let ended = clock.monotonicNanoseconds()
+      pace.took(ended, since: now, candidates: end - start)
+      (start, now) = (end, ended)
     }
     learn(blueprint, level, candidates: start, unknown: pointee.unknown, now - began)
     return SliceResult(level: level, reason: .ok)
@@ -68,9 +68,8 @@ extension ScoreSlicePointer {
     let target = call.pointee.targetLevel
     var now = began
     var passed = InlineArray<5, UInt64>(repeating: 0)
+    var pace = BlockPace(blueprint.cost, 1)
     for level in 1...target {
-      let block = blueprint.cost.candidates(
-        inNanoseconds: Limits.serving.blockNanoseconds, level: level)
       var start = 0
       while start < pointee.count {
         var reason = stop(at: now)
@@ -82,13 +81,16 @@ extension ScoreSlicePointer {
           learnUnfinished(blueprint, level, start, now - began, passed[level - 1])
           return SliceResult(level: level - 1, reason: reason)
         }
-        let end = Swift.min(start + block, pointee.count)
+        let end = Swift.min(start + pace.candidates, pointee.count)
         if level == 1 { findRows(start..<end, plan) }
         addTrees(start..<end, plan, blueprint, level)
         if level == target { writeSums(start..<end, plan, blueprint, level, .ok) }
-        start = end
-        now = clock.monotonicNanoseconds()
+        let ended = clock.monotonicNanoseconds()
+        pace.took(ended, since: now, candidates: end - start)
+        (start, now) = (end, ended)
       }
+      // The next level adds up to twice the trees.
+      pace.halve()
       passed[level] = now - began
     }
     learn(blueprint, target, passed)

@@ -100,6 +100,18 @@ import Testing
     }
   }
 
+  /// The clock is looked at as often as DESIGN 7 wants, also with a cost that is eight times too
+  /// low: what a look comes late is worked past the deadline.
+  @Test(arguments: [1.0, 8]) func looksStayClose(_ scale: Double) {
+    let meter = meter(scale)
+    let engine = Engine(
+      serving, executor: InlineShards(1), fanOut: .never, clock: meter.clock())
+    #expect(run(engine, meter, available: .max / 4).text == "full ok")
+    let times = meter.trace.map(\.now)
+    let gaps = zip(times, times.dropFirst()).map { $1 - $0 }
+    #expect(gaps.count > 4 && gaps.allSatisfy { $0 <= 200_000 }, "\(gaps)")
+  }
+
   /// A thread that sleeps in the middle of a batch does not make its model a dear one.
   @Test func oneSleepIsForgotten() {
     let meter = meter(1)

