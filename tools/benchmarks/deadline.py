@@ -6,6 +6,7 @@ A stock client (grpcio) makes one call at a time with a deadline of 5 ms. The mo
 this machine: so many trees that scoring a batch with all of them takes 6 times, and then 50
 times, what the deadline leaves for it. What a call left the server for scoring is the timeout less
 the engine's margin (DESIGN 7) and less what a call costs besides scoring, which is measured first.
+(grpcio counts in whole milliseconds and rounds up: most calls have one more, which is printed.)
 
 The CPU that the server uses after a deadline is read from outside, from the CPU clock of its
 process: everything that runs there is counted, not only what the engine knows of.
@@ -23,8 +24,8 @@ import hpack
 from hyperframe import frame as frames
 
 from measuring import (
-    FIDELITY, Catalogue, Report, access_lines, arguments, cpu_nanoseconds, generated_stubs, percent,
-    metrics, quantile, say, serving, work_folder)
+    FIDELITY, Catalogue, Neighbours, Report, access_lines, arguments, cpu_nanoseconds,
+    generated_stubs, metrics, percent, quantile, say, serving, work_folder)
 
 import wire  # Tests/Protocol, which `measuring` has made known
 
@@ -133,7 +134,7 @@ def score_times(server, client, count):
 def sized(folder, catalogue, stubs, options, times):
     """A snapshot whose batches cost `times` what the deadline leaves: (folder, trees, microseconds
     available, microseconds of a whole batch)."""
-    margin = min(1.0, 0.2 * options.heard_ms)
+    margin = min(1.0, 0.2 * options.timeout_ms)
     trees, tries = FIRST_TREES, []
     for turn in range(SIZE_TRIES):
         made = catalogue.write(folder / f"{times}-{turn}", trees)
@@ -142,7 +143,7 @@ def sized(folder, catalogue, stubs, options, times):
             score_times(server, client, 10)
             whole, besides = score_times(server, client, 40)
             client.channel.close()
-        available = 1_000 * (options.heard_ms - margin) - besides
+        available = 1_000 * (options.timeout_ms - margin) - besides
         say(f"{trees} trees: {whole:.0f} us a batch, {besides:.0f} us besides; "
             f"{whole / available:.2f} x the time available")
         missed = abs(whole / available / times - 1)
@@ -185,7 +186,9 @@ def measure(times, folder, catalogue, stubs, options):
         # Costs are learned from calls that have time; that is no part of what is measured.
         score_times(server, client, 30)
         lines = len(server.stderr().splitlines())
+        neighbours = Neighbours(server)
         outcomes, used, took, watch = run(server, client, options)
+        neighbours.show(report)
         client.channel.close()
         costs = [metrics(server).sum("crescendo_learned_cost_seconds", level=level)
                  for level in ("eighth", "quarter", "half", "full")]
@@ -242,7 +245,6 @@ def main():
     with work_folder() as folder:
         stubs = generated_stubs(folder / "stubs")
         sent = timeouts_sent(options.timeout_ms)
-        options.heard_ms = max(sent, key=sent.get)
         say(f"a timeout of {options.timeout_ms:g} ms is sent as " + ", ".join(
             f"{timeout}m ({count} of {sum(sent.values())})" for timeout, count in sent.items()))
         catalogue = Catalogue(options.seed)

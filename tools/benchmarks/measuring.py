@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -119,6 +120,32 @@ def cpu_nanoseconds(pid):
     """What all threads of a process have used until now, running ones included: its CPU clock, as
     clock_getcpuclockid names it."""
     return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+class Neighbours:
+    """What else runs on the machine meanwhile: timing is worth nothing beside it."""
+
+    def __init__(self, server):
+        self.server = server
+        self.began, self.used, self.own = time.monotonic(), self._used(), self._own()
+
+    @staticmethod
+    def _used():
+        """Seconds of all cores that were not idle, those that the host took away included."""
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+    def _own(self):
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (time.process_time() + children.ru_utime + children.ru_stime
+                + cpu_nanoseconds(self.server.process.pid) / 1e9)
+
+    def show(self, report):
+        seconds = time.monotonic() - self.began
+        others = max(0, self._used() - self.used - (self._own() - self.own))
+        report.figure("other processes meanwhile, of the machine",
+                      f"{percent(others, seconds * len(CORES)):.0f} %")
 
 
 def access_lines(server, since=0):

@@ -13,8 +13,8 @@ import subprocess
 import time
 
 from measuring import (
-    CORES, Catalogue, Report, access_lines, arguments, binary, on_core, percent, say, serving,
-    work_folder)
+    CORES, Catalogue, Neighbours, Report, access_lines, arguments, binary, on_core, percent, say,
+    serving, work_folder)
 
 FIRST_TREES = 200
 CALL_MICROSECONDS = 2_500
@@ -143,9 +143,11 @@ def main():
             capacity = find_capacity(server, snapshot, options)
             report = Report(f"overload: capacity {capacity:.0f} calls/s of {options.candidates} "
                             f"candidates in {options.timeout_ms} ms")
+            neighbours = Neighbours(server)
             sweep(report, server, snapshot, capacity, options)
             classes(report, server, snapshot, capacity, options)
             recovery(report, server, snapshot, capacity, options)
+            neighbours.show(report)
     return report.show()
 
 

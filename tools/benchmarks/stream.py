@@ -10,8 +10,8 @@ import statistics
 import subprocess
 
 from measuring import (
-    CORES, METHOD, Report, arguments, constant_snapshot, cpu_nanoseconds, metrics, score_request,
-    serving, work_folder)
+    CORES, METHOD, Neighbours, Report, arguments, constant_snapshot, cpu_nanoseconds, metrics,
+    score_request, serving, work_folder)
 from raw import message
 
 METHODS = ["Score", "StreamScores"]
@@ -46,9 +46,11 @@ def measure(report, fanout, snapshot, body, options):
                  "error", core=CORES[0]) as server:
         for method in METHODS:
             load(server, method, body, 1)
+        neighbours = Neighbours(server)
         for _ in range(options.rounds):
             for method in METHODS:
                 costs[method].append(load(server, method, body, options.seconds))
+        neighbours.show(report)
     for method in METHODS:
         report.figure(f"{method}, fan-out {fanout}",
                       f"{statistics.median(costs[method]):.0f} us a call")
