@@ -1,0 +1,48 @@
+"""The Python client of tools/client for tests, and a session that must end as it began."""
+
+import sys
+
+import pytest
+
+import process
+
+sys.path.insert(0, str(process.ROOT / "tools/client"))
+import session as client  # noqa: E402
+import session_frames as frames  # noqa: E402
+import session_state  # noqa: E402, F401
+
+SERVICE = "/crescendo.v1.PromotionScoreService/"
+SCORE, STREAM, MANY = (SERVICE + name for name in ("Score", "StreamScores", "ScoreMany"))
+CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+PATIENCE = 30
+
+
+def size_of(request):
+    return len(request.item_ids) + len(request.item_uris)
+
+
+def options_of(request, **more):
+    return {"work": size_of(request), "timeout": PATIENCE, **more}
+
+
+def is_whole(session, credit):
+    """Waits until every call has had its end, and all credit is back."""
+    with session.changed:
+        assert session.changed.wait_for(
+            lambda: not session.calls and session.balance == credit, timeout=PATIENCE), (
+            f"open {list(session.calls)}, balance {session.balance} of {credit}, {session.state}")
+
+
+@pytest.fixture
+def served(start, small):
+    return start(small, "--loops", 2, "--shards", 2)
+
+
+@pytest.fixture(params=[True, False], ids=["checked", "unchecked"])
+def session(request, served):
+    with client.Session.connect(served.target, checksums=request.param) as made:
+        credit = made.balance
+        assert made.is_unchecked is not request.param
+        yield made
+        is_whole(made, credit)
+    assert made.is_clean, "no clean end"
