@@ -56,6 +56,7 @@ class Double:
             h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self.lock, self.came = threading.Lock(), threading.Condition()
         self.frames, self.input, self.events, self.socket = [], b"", [], None
+        self.checksums = []
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -84,7 +85,8 @@ class Double:
                 self.input += event.data
                 self.http.acknowledge_received_data(event.flow_controlled_length, 1)
                 while len(self.input) >= 16 + (size := int.from_bytes(self.input[:4], "little")):
-                    _, kind, flags, code, call, _ = struct.unpack("<IBBHII", self.input[:16])
+                    _, kind, flags, code, call, crc = struct.unpack("<IBBHII", self.input[:16])
+                    self.checksums.append(crc)
                     self.frames.append((kind, flags, code, call, self.input[16:16 + size]))
                     self.input = self.input[16 + size:]
             self.events.append(event)

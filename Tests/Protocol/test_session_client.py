@@ -161,7 +161,7 @@ def test_stop_under_load(small, stubs, start):
     request = stubs.ScoreRequest(item_ids=[int(key) for key in small.items.ids[:20]])
     request.context.time_unix_ms, request.request_id = 1, "r"
     data = request.SerializeToString()
-    session = client.Session.connect(server.target)
+    session = client.Session.connect(server.target, max_waiting=1 << 30)
     wanted = session.call(SCORE, data, **options_of(request)).message
     calls, has_begun = [], threading.Event()
 

@@ -26,9 +26,9 @@ def double():
 @pytest.fixture
 def opened(double):
     """A double that has said HELLO, and the session with it."""
-    def begin(**options):
+    def begin(checksums=True, **options):
         made = double(greeting=frame(frames.HELLO, hello(**options), code=1))
-        return made, client.Session.connect(made.target)
+        return made, client.Session.connect(made.target, checksums=checksums)
     return begin
 
 
@@ -120,6 +120,7 @@ BROKEN = {
     "F9-end": (end(1, record=RECORD + b"x"), 13, "END is malformed"),
     "F9-short": (end(1, record=RECORD[:19]), 13, "END is malformed"),
     "F9-last": (frame(frames.REPLY, RECORD, 1, 21, 1), 13, "REPLY is malformed"),
+    "F9-beyond": (frame(frames.REPLY, b"ten bytes." + RECORD, 1, 50, 1), 13, "REPLY is malformed"),
     "F9-lasting": (frame(frames.REPLY, b"x" + RECORD, 1, 21, 1), 13, "REPLY is malformed")}
 
 
@@ -162,10 +163,43 @@ def test_credit(opened):
     assert session.balance == 100 and not session.calls
 
 
+def test_credit_of_nothing(opened):
+    """At a balance of 0 a call waits; a session may begin with 0."""
+    server, session = opened(credit=0)
+    first, second = session.start("/a", b"", work=5), session.start("/a", b"")
+    assert (first.number, second.number) == (0, 0)
+    server.say(frame(frames.CREDIT, b"\5\0\0\0"))
+    server.wait(frames.CALL)
+    assert (first.number, second.number, session.balance) == (1, 0, 0)
+    server.say(last(1))
+    server.wait(frames.CALL, 2)
+    assert session.balance == 4
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("granted", [0, 1])
+def test_without_checksums(opened, asked, granted):
+    """Only if both say so; then 0 is sent, and what comes is not looked at. HELLO has its own."""
+    server, session = opened(checksums=not asked, flags=granted)
+    call = session.start("/a", b"")
+    server.wait(frames.CALL)
+    is_without = asked and granted == 1
+    assert server.checksums[0] != 0 and (server.checksums[1] == 0) is is_without
+    server.say(frame(frames.PING, b"question", flip=1 if is_without else 0), last(1))
+    assert call.result(PATIENCE)
+    assert server.wait(frames.PING) == [(frames.PING, 1, 0, 0, b"question")]
+    assert (server.checksums[-1] == 0) is is_without
+
+
 def test_abandoned(opened):
     """D14 to D17: the caller has its result at once; the credit comes with the end."""
     server, session = opened()
-    gone, late = session.start("/a", b"", work=60), session.start("/a", b"", work=30, timeout=.01)
+    gone = session.start("/a", b"", work=60)
+    late = session.start("/a", b"", work=30, timeout=PATIENCE)
+    server.wait(frames.CALL, 2)
+    with session.lock:  # its time has come
+        session.deadlines = [(0, 0, late)]
+    session._wake()
     assert gone.cancel() and not gone.cancel()
     assert gone.exception().row == "L5" and late.exception(PATIENCE).row == "L4"
     assert {one[3] for one in server.wait(frames.CANCEL, 2)} == {1, 2}
