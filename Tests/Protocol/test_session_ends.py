@@ -7,7 +7,7 @@ import pytest
 from scrape import eventually, handled
 from session_calls import (
     CANCELLED, DEADLINE, EXHAUSTED, INTERNAL, INVALID, MANY, NOTHING, OK, SCORE, UNIMPLEMENTED,
-    WATCH, many, refused, request, spend_all)
+    WATCH, ids, many, refused, request, spend_all)
 from session_wire import ANSWER, CANCEL, CREDIT, END, FIN, LAST, PING, REPLY, Session, frame
 
 
@@ -113,6 +113,18 @@ def test_an_answer_longer_than_the_client_takes(stubs, everything, server):
         assert code == EXHAUSTED and text.endswith("the client takes 16384") and pushback == -1
         call = session.call(SCORE, request(stubs, everything, 10).SerializeToString(), 10)
         assert session.expect(REPLY, call).flags == LAST
+        # One that fits without its END record goes with an END behind it: n candidates are 4n + 144.
+        sizes = set()
+        for count in range(4_040, 4_075):
+            wanted = stubs.ScoreRequest(item_ids=ids(everything, count))
+            call = session.call(SCORE, wanted.SerializeToString(), count)
+            got = session.next()
+            if got.kind == REPLY and not got.flags:
+                sizes.add(got.length)
+                assert session.expect(END, call).code == OK
+            else:
+                assert got.call == call and (got.flags == LAST or got.code == EXHAUSTED), got
+        assert sizes and min(sizes) > 16_384 - 20 and max(sizes) <= 16_384, sizes
         call = session.call(MANY, many(stubs, everything, 0, 5_000), 5_000, flags=0)
         assert refused(session, call)[0] == EXHAUSTED
         session.finish()
