@@ -129,12 +129,22 @@ package struct ServingLimits: Sendable, Equatable {
 }
 
 extension Limits {
+  /// Set at most once, by `serve`, before any other thread is started; read by all of them. Behind
+  /// a pointer, for a variable would be guarded against overlapping accesses at each read.
+  // Unsafe: for that reason it is never written while somebody reads.
+  private nonisolated(unsafe) static let storage = {
+    let storage = UnsafeMutablePointer<ServingLimits>.allocate(capacity: 1)
+    storage.initialize(to: ServingLimits())
+    return storage
+  }()
+
   /// What this process serves by.
-  // Unsafe: set at most once, by `serve`, before any other thread is started; read by all of them.
-  package private(set) nonisolated(unsafe) static var serving = ServingLimits()
+  package static var serving: ServingLimits {
+    unsafeAddress { UnsafePointer(storage) }
+  }
 
   /// Replaces the defaults. The caller has started no thread yet.
   package static func serve(by limits: ServingLimits) {
-    serving = limits
+    storage.pointee = limits
   }
 }

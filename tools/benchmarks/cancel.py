@@ -140,11 +140,13 @@ def payloads_of(catalogue, options):
 
 
 def at_rest(server, seconds=20):
-    """The metrics, once no stream is open; else those that were there last."""
+    """The metrics, once no stream is open and shards have passed by what was cancelled while it
+    waited for them; else those that were there last."""
     end = time.monotonic() + seconds
     while True:
         seen = metrics(server)
-        if time.monotonic() > end or seen.value("crescendo_streams") == 0:
+        held = seen.value("crescendo_streams") + seen.sum("crescendo_held_bytes")
+        if time.monotonic() > end or held == 0:
             return seen
         time.sleep(0.05)
 
