@@ -34,6 +34,8 @@ SIZE_TOLERANCE = 0.05
 SIZE_TRIES = 5
 SETTLING_NANOSECONDS = 4_000_000
 PAUSE_SECONDS = 0.005
+# A machine that others share is not as fast all the time: one whole batch in so many calls tells.
+CALLS_A_PROBE, PROBE = 50, "probe"
 
 
 class Client:
@@ -163,7 +165,10 @@ def run(server, client, options):
     watch = DeadlineWatch(server.process.pid)
     outcomes, used, took = collections.Counter(), [], []
     try:
-        for _ in range(options.calls):
+        for number in range(options.calls):
+            if number % CALLS_A_PROBE == 0:
+                client.score(client.request(min_fidelity=4, request_id=PROBE), timeout=60)
+                time.sleep(PAUSE_SECONDS)
             request = client.request()
             began = time.monotonic_ns()
             watch.deadline = began + int(options.sent_ms * 1e6)
@@ -196,7 +201,13 @@ def measure(times, folder, catalogue, stubs, options):
         client.channel.close()
         costs = [metrics(server).sum("crescendo_learned_cost_seconds", level=level)
                  for level in ("eighth", "quarter", "half", "full")]
-        spent = [int(line["score_us"]) for line in access_lines(server, lines)]
+        seen = [(line.get("request_id"), int(line["score_us"]))
+                for line in access_lines(server, lines)]
+    spent = [score for name, score in seen if name != PROBE]
+    probes = [score / available for name, score in seen if name == PROBE]
+    if probes:
+        report.figure("whole batches meanwhile: least, median, most", ", ".join(
+            f"{value:.1f} x" for value in (min(probes), statistics.median(probes), max(probes))))
     answered = len(used)
     report.figure("outcomes", ", ".join(f"{name} {count}" for name, count in outcomes.items()))
     report.bar("OK at the client", f"{percent(answered, options.calls):.1f} %", ">= 99 %",
