@@ -38,6 +38,8 @@ package enum CancellationSource: Int, Sendable, CaseIterable {
   case deadline = 2
   /// The server's stop.
   case stop = 3
+  /// It did not read: its answer made no progress for the stall time.
+  case stall = 4
 
   package var label: String {
     switch self {
@@ -45,6 +47,7 @@ package enum CancellationSource: Int, Sendable, CaseIterable {
     case .connection: "connection"
     case .deadline: "deadline"
     case .stop: "stop"
+    case .stall: "stall"
     }
   }
 }

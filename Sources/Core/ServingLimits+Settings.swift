@@ -151,6 +151,7 @@ extension ServingLimits {
       let one = $0.lowercased()
       return one.hasPrefix(wanted) || wanted.hasPrefix(one)
     }
-    return near.isEmpty ? "" : "; is it \(near.joined(separator: " or "))?"
+    return near.isEmpty
+      ? "; serve --print-config shows them all" : "; is it \(near.joined(separator: " or "))?"
   }
 }

@@ -45,7 +45,7 @@ package final class AdminServer: Sendable {
         outcome.set(.failure(AdminError(description: "it stopped at once")))
       } catch {
         // After `stop` too; the outcome is then known already.
-        outcome.set(.failure(AdminError(description: error.localizedDescription)))
+        outcome.set(.failure(AdminServer.failure(error)))
       }
     }
     Task { [server] in
@@ -78,6 +78,14 @@ package final class AdminServer: Sendable {
     HTTPServer.Configuration(
       address: socket, timeout: 5, sharedRequestReplaySize: 0, pool: BoundedPool(),
       logger: .disabled)
+  }
+
+  /// In our words where it has words that help nobody.
+  private static func failure(_ error: any Error) -> AdminError {
+    if case .failed(_, let number, _)? = error as? SocketError, number == EADDRINUSE {
+      return AdminError(description: "address already in use; is another server running there?")
+    }
+    return AdminError(description: error.localizedDescription)
   }
 
   private static func port(_ server: HTTPServer) async throws -> UInt16 {

@@ -30,6 +30,8 @@ struct Connection {
 
   var isDirty = false
   var isDead = false
+  /// Its socket took nothing for the stall time.
+  var isStalled = false
   var nextDirty: UnsafeMutablePointer<Connection>?
   var nextDead: UnsafeMutablePointer<Connection>?
   var previous: UnsafeMutablePointer<Connection>?
@@ -221,7 +223,7 @@ extension ConnectionPointer {
   // MARK: The end
 
   /// Ends every stream (their services hear of it), closes the socket and frees the memory.
-  func close(_ source: CancellationSource = .connection) {
+  func close(_ source: CancellationSource) {
     let loop = pointee.loop
     while let stream = pointee.streams {
       stream.ended(source)

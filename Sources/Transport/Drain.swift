@@ -137,6 +137,7 @@ extension ConnectionPointer {
     if pointee.pendingCount > 0 {
       if now - Swift.min(now, pointee.progressNanoseconds) > Limits.serving.stallNanoseconds {
         pointee.loop.pointee.counters.connectionsStalled += 1
+        pointee.isStalled = true
         markDead()
       }
       return
@@ -160,6 +161,6 @@ extension StreamPointer {
     guard isLate || now - pointee.progressNanoseconds > Limits.serving.stallNanoseconds else {
       return
     }
-    cut(isLate ? .deadline : .connection)
+    cut(isLate ? .deadline : .stall)
   }
 }

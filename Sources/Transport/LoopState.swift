@@ -13,7 +13,7 @@ struct LoopCounters: BitwiseCopyable {
   var callsStarted: UInt64 = 0
   var callsEnded: UInt64 = 0
   /// By `CancellationSource`.
-  var cancelled = InlineArray<4, UInt64>(repeating: 0)
+  var cancelled = InlineArray<5, UInt64>(repeating: 0)
   var bytesReceived: UInt64 = 0
   var bytesSent: UInt64 = 0
   var writes: UInt64 = 0
@@ -243,7 +243,7 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     }
     while let connection = pointee.dead {
       pointee.dead = connection.pointee.nextDead
-      connection.close()
+      connection.close(connection.pointee.isStalled ? .stall : .connection)
     }
     settleTouchedStreams()
     tellFigures()

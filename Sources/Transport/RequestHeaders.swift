@@ -22,6 +22,8 @@ struct RequestHeaders: BitwiseCopyable {
   /// `traceparent` as it came; 55 characters in the version that there is (W3C Trace Context).
   var traceParent = InlineArray<55, UInt8>(repeating: 0)
   var hasTraceParent = false
+  /// A `-bin` header is not base64.
+  var hasMalformedBinary = false
 
   /// Takes one header. Names are lower case (HTTP/2 sees to that).
   mutating func take(name: ByteSlice, value: ByteSlice, methods: MethodTable) {
@@ -52,7 +54,7 @@ struct RequestHeaders: BitwiseCopyable {
     case 18 where name.matches("crescendo-priority"):
       isBatch = value.trimmed.matches("batch")
     default:
-      break
+      if name.count > 4, name.endsInBinary, !value.isBase64 { hasMalformedBinary = true }
     }
   }
 }
@@ -64,6 +66,27 @@ extension ByteSlice {
     guard count == literal.utf8CodeUnitCount else { return false }
     guard let base else { return true }
     return memcmp(base, literal.utf8Start, count) == 0
+  }
+
+  fileprivate var endsInBinary: Bool {
+    self[count - 4] == UInt8(ascii: "-") && self[count - 3] == UInt8(ascii: "b")
+      && self[count - 2] == UInt8(ascii: "i") && self[count - 1] == UInt8(ascii: "n")
+  }
+
+  /// Base64, padded or not, or several of it with commas between (gRPC's PROTOCOL-HTTP2.md).
+  fileprivate var isBase64: Bool {
+    bytes.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).allSatisfy {
+      let part = $0.drop { $0 == 0x20 }
+      let digits = part.prefix { byte in
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+          || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+          || (UInt8(ascii: "/")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "+")
+      }
+      let rest = part[digits.endIndex...]
+      let padding = rest.prefix { $0 == UInt8(ascii: "=") }
+      return digits.count % 4 != 1 && rest.count == padding.count
+        && padding.count <= 2 && (padding.isEmpty || (digits.count + padding.count) % 4 == 0)
+    }
   }
 
   /// Without blanks at both ends.

@@ -37,10 +37,10 @@ extension StreamPointer {
     }
     if headersAreTooLarge {
       return fail(
-        .resourceExhausted,
-        "request headers are over \(Limits.serving.headerListBytes) bytes or "
-          + "\(Limits.serving.headerCount) fields"
-      )
+        CallFailure(
+          .resourceExhausted,
+          "request headers are over \(Limits.serving.headerListBytes) bytes or "
+            + "\(Limits.serving.headerCount) fields", retryPushbackMilliseconds: -1))
     }
     checkHeaders()
     guard pointee.phase == .message else { return }
@@ -64,6 +64,10 @@ extension StreamPointer {
       return fail(
         .internalError,
         "grpc-timeout is malformed: 1 to 8 digits and a unit of H, M, S, m, u or n are expected")
+    }
+    guard !headers.hasMalformedBinary else {
+      return fail(
+        .internalError, "metadata whose name ends in -bin is not base64: encode its value")
     }
     guard let encoding = headers.encoding else {
       return fail(
@@ -162,7 +166,8 @@ extension StreamPointer {
 
   /// An answer that does not go, or comes too late: what is queued is dropped.
   func cut(_ source: CancellationSource) {
-    if pointee.phase == .handling { cancel(source) } else { pointee.call.cancellation = source }
+    if pointee.phase == .handling { cancel(source) } else { note(source) }
+    pointee.call.status = source == .deadline ? .deadlineExceeded : .cancelled
     reset()
   }
 
@@ -175,10 +180,14 @@ extension StreamPointer {
 
   // MARK: The end
 
-  /// Nobody waits any more: the service lets go of the call.
-  private func cancel(_ source: CancellationSource) {
+  private func note(_ source: CancellationSource) {
     pointee.call.cancellation = source
     loop.pointee.counters.cancelled[source.rawValue] += 1
+  }
+
+  /// Nobody waits any more: the service lets go of the call.
+  private func cancel(_ source: CancellationSource) {
+    note(source)
     method.pointee.cancelled(loop.pointee.serviceContext, self)
   }
 
@@ -193,11 +202,11 @@ extension StreamPointer {
       pointee.call.status = .cancelled
       cancel(source)
     } else if pointee.phase != .answered || !pointee.outbound.isEmpty {
-      pointee.call.status = pointee.phase == .answered ? pointee.call.status : .cancelled
-      if pointee.call.cancellation == nil {
-        pointee.call.cancellation = source
-        loop.pointee.counters.cancelled[source.rawValue] += 1
+      // Good or bad, the answer has not arrived.
+      if pointee.phase != .answered || pointee.call.status == .ok {
+        pointee.call.status = .cancelled
       }
+      if pointee.call.cancellation == nil { note(source) }
     }
     if !pointee.headers.pathIsSession { pointee.call.tellEnded(loop, record()) }
     dropInput()

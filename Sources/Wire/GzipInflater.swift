@@ -98,7 +98,9 @@ package final class GzipInflater {
     case _ where left == 0:
       return GzipInflater.damaged("its gzip ends early")
     case _ where room < ceiling:
-      return GzipInflater.damaged("it holds more than the \(room) bytes that its last four promise")
+      return GzipInflater.damaged(
+        "it is more than the \(room) bytes that its trailer says (several members in one message "
+          + "are not taken)")
     default:
       let why =
         ceiling == limitBytes

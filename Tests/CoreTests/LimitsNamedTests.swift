@@ -73,7 +73,7 @@ struct ServingLimitsTests {
 
   @Test(arguments: [
     ("candidate", 5, "there is no limit candidate; is it candidates?"),
-    ("nonsense", 5, "there is no limit nonsense"),
+    ("nonsense", 5, "there is no limit nonsense; serve --print-config shows them all"),
     ("candidates", 0, "candidates 0: 1 to 100000 are possible"),
     ("candidates", 100_001, "candidates 100001: 1 to 100000 are possible"),
     ("arenaBytes", 1 << 20, "messageBytes (4194304) is over arenaBytes (1048576)"),

@@ -105,7 +105,7 @@ def test_identity_encoding(raw):
 @pytest.mark.parametrize("extra", [
     [("x-spaces", " lead and trail ")], [("x-inner", "a b  c")], [("x-empty", "")],
     [("trace-bin", "AAEC")], [("trace-bin", "AAE=")], [("trace-bin", "AAE")],
-    [("trace-bin", "AAEC,AAE=")], [("trace-bin", "!!not base64!!")], [("x-high", b"\xe9\xff")],
+    [("trace-bin", "AAEC,AAE=")], [("x-high", b"\xe9\xff")],
     [("x-twice", "1"), ("x-twice", "2")], [("grpc-reserved", "x")], [("traceparent", "00-zz")],
     [("x_under.score-1", "v")], [("grpc-previous-rpc-attempts", "3")]])
 def test_metadata_is_tolerated(raw, extra):

@@ -26,10 +26,18 @@ def test_header_list_at_its_limit(raw):
     [("crescendo-priority", "batch"), ("crescendo-priority", "interactive")],
     [("grpc-message", "%")], [("grpc-message", "%G1%ff")], [("grpc-status", "0")],
     [("grpc-retry-pushback-ms", "nonsense")], [("grpc-previous-rpc-attempts", "many")],
-    [("grpc-status-details-bin", "====")], [("x-bin", "A")], [("x-bin", "AAEC,,AAE=")],
+    [("x-bin", "AAEC,,AAE=")], [("x-bin", "")], [("x-bin", "+/09azAZ")],
     [("grpc-timeout-", "1S")], [("traceparent", "00-" + "f" * 600)]])
 def test_strange_metadata_is_tolerated(raw, extra):
     raw.accepted(raw.connection.call(raw.payload, wire.request_headers(extra=extra)))
+
+
+@pytest.mark.parametrize("value", ["A", "====", "!!not base64!!", "AAEC,A", "AA=A", "AAE=="])
+def test_binary_metadata_is_base64(raw, value):
+    """rpc.md §1.1: the call's error, not its connection's."""
+    answer = raw.connection.call(raw.payload, wire.request_headers(extra=[("x-bin", value)]))
+    raw.refused(answer, "INTERNAL")
+    assert "base64" in answer.text, answer
 
 
 @pytest.mark.parametrize("model", [

@@ -9,7 +9,8 @@ import pytest
 
 import process
 import wire
-from scrape import Metrics
+from flow import STREAM, Watched
+from scrape import Metrics, eventually, handled
 
 MESSAGE_BYTES = 2 << 10
 
@@ -51,6 +52,25 @@ def test_moved_limits_hold(stubs, small, start, connect):
         client.call(method, sized(MESSAGE_BYTES + 1))
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert str(MESSAGE_BYTES) in caught.value.details(), caught.value
+
+
+def test_a_reader_that_never_wakes_is_cut(stubs, small, start, connect):
+    """After the stall time, and it counts as what it is: no OK, and a source of its own."""
+    server = start(small, "--loops", 1, "--admin", "127.0.0.1:0", "--limit",
+                   "stallNanoseconds=300ms", "--limit", "stallTickNanoseconds=20ms")
+    request = stubs.ScoreRequest(item_ids=[1] * 10_000)
+    with Watched(server.port) as watched:
+        watched.settle(INITIAL_WINDOW_SIZE=0)
+        stream = watched.open(wire.request_headers(STREAM))
+        watched.data(stream, wire.message(request.SerializeToString()), end=True)
+        watched.until(lambda: watched.answers[stream].reset is not None)
+        watched.ping()
+        metrics = eventually(server, lambda one: handled(one) == 1)
+        assert handled(metrics, grpc_code="Canceled") + handled(
+            metrics, grpc_code="CANCELLED") == 1, metrics.text
+        assert metrics.value("crescendo_cancellations_total", source="stall") == 1
+        assert metrics.sum("crescendo_held_bytes", kind="send") == 0
+    assert connect(server).score(stubs.ScoreRequest(item_ids=[1])).scores
 
 
 def test_the_strongest_layer_counts(small, tmp_path):

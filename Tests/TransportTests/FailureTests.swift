@@ -91,9 +91,9 @@ import Testing
       expect(coded, .unimplemented)
       #expect(coded.trailersOnly?["grpc-accept-encoding"] == "identity,gzip")
       let long = String(repeating: "v", count: 9_000)
-      expect(try exchange("Echo", [("x-long", long)]), .resourceExhausted)
+      expect(try exchange("Echo", [("x-long", long)]), .resourceExhausted, pushback: "-1")
       let many = (0..<120).map { ("x-\($0)", "v") }
-      expect(try exchange("Echo", many), .resourceExhausted)
+      expect(try exchange("Echo", many), .resourceExhausted, pushback: "-1")
       let flood = Array(repeating: ("x", "y"), count: 2_000)
       #expect(try exchange("Echo", flood).closeCode == HTTP2ErrorCode.internalError)
       // Over 64 KiB nghttp2 sends none of it, and the stream ends here.

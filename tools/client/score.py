@@ -34,6 +34,8 @@ def column(answer, name, position):
 
 
 def main():
+    if len(sys.argv) not in (3, 4) or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     target, path = sys.argv[1], sys.argv[2]
     top = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     with tempfile.TemporaryDirectory() as folder:
