@@ -23,8 +23,8 @@ CODE = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def costly(tmp_path_factory, seed):
-    """10,000 candidates of it are half a second of work, or more."""
-    return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=100)
+    """10,000 candidates of it are a second of work, or more, also on a fast machine."""
+    return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=500)
 
 
 # So that no call of these tests is turned away for the length of its queue.
