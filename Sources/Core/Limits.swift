@@ -17,6 +17,24 @@ package enum Limits {
   /// The path of a field in an error, bytes: our own names and an index; the bound is the writer's.
   package static let fieldPathBytes = 256
 
+  // MARK: Sessions (proto/SESSION.md §15, §17)
+
+  /// A HELLO, bytes: what is taken before anything is agreed. A hundred methods are 6 KB.
+  package static let sessionHelloBytes = 65_536
+  /// The least that a client may take as one frame, bytes.
+  package static let sessionFrameBytesLeast = 16_384
+  /// Room in a frame beside its message, bytes: prelude, metadata, END record.
+  package static let sessionFrameRoomBytes = 64 << 10
+  /// Metadata of a CALL, bytes: as much as the headers of a gRPC call.
+  package static let sessionMetadataBytes = 8_192
+  /// Frames that do nothing which are taken without rest: late CANCELs of twice as many calls as
+  /// may be open.
+  package static let sessionIdleFrames = 2_048
+  /// Of them, how many more each second: a hundred times what heartbeats need.
+  package static let sessionIdleFramesPerSecond = 100
+  /// How long an ERROR may take to go, nanoseconds, before its stream is reset without it.
+  package static let sessionErrorNanoseconds: UInt64 = 1_000_000_000
+
   // MARK: Models and snapshots
 
   /// A model file, bytes: 10,000 trees of 255 leaves are about 200 MB of text.

@@ -48,6 +48,20 @@ struct CallOrigin {
   var traceParent: InlineArray<55, UInt8>?
 }
 
+extension UnsafeMutablePointer where Pointee == CallState {
+  /// Timers are never taken back, so none is set for longer than a bound: a call that is still
+  /// open then gets another.
+  func setTimer(_ loop: LoopPointer) {
+    guard !pointee.hasTimer else { return }
+    pointee.hasTimer = true
+    let latest = loop.pointee.nowNanoseconds + Limits.serving.messageArrivalNanoseconds
+    loop.pointee.eventLoop.schedule(
+      TimerEntry(
+        deadlineNanoseconds: Swift.min(pointee.deadlineNanoseconds, latest), token: self,
+        generation: pointee.generation))
+  }
+}
+
 extension CallState {
   /// The call has ended: who counts and logs hears of it.
   func tellEnded(_ loop: LoopPointer, _ origin: CallOrigin) {

@@ -68,7 +68,7 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     case .hardStop:
       // What is left of sessions hears why; it goes out with the end of this turn.
       pointee.nowNanoseconds = pointee.eventLoop.clock.monotonicNanoseconds()
-      forEachConnection { $0.forEachSession { $0.fail(.stopped) } }
+      forEachConnection { $0.forEachSession { $0.fail(.stopped, .stop) } }
       pointee.eventLoop.stop()
     case .tick: tick()
     case nil: preconditionFailure("an alarm that nobody set")

@@ -33,11 +33,10 @@ final class ProcessBudget: Sendable {
 
   var heldBytes: Int { held.load(ordering: .relaxed) }
 
-  /// False when these bytes are too many. An eighth is kept for those who hold little: clients
-  /// that do not read cannot fill it, and who reads is served beside them.
+  /// False when these bytes are too many.
   func take(_ byteCount: Int, holdsLittle: Bool) -> Bool {
     let now = held.add(byteCount, ordering: .relaxed).newValue
-    let reserve = holdsLittle ? 0 : Limits.serving.processOutboundBytes / 8
+    let reserve = holdsLittle ? 0 : Limits.serving.keptOutboundBytes
     if now <= Limits.serving.processOutboundBytes - reserve { return true }
     held.subtract(byteCount, ordering: .relaxed)
     return false
@@ -66,12 +65,12 @@ struct LoopState {
   let writeBuffer: UnsafeMutableRawPointer
   let budget: ProcessBudget
   var buffers = BufferPool()
-  var slab = StreamSlab()
-  var sessionCalls = SessionCallSlab()
+  var slab = Slab<ServerStream>()
+  var sessionCalls = Slab<SessionCall>()
   /// Of `methods`, by their place.
   let sessionMethods: UnsafeMutablePointer<SessionServer.Method>
-  /// Its payload.
-  let sessionHello: [UInt8]
+  /// What every session's HELLO says.
+  let sessionHello: SessionHello
   let methods: MethodTable
   let serviceContext: UnsafeMutableRawPointer?
   let callEnded: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer) -> Void)?
@@ -129,14 +128,13 @@ struct LoopState {
 }
 
 extension LoopState {
-  /// What the server says in HELLO.
-  fileprivate static func hello(_ methods: [ServiceMethod]) -> [UInt8] {
+  fileprivate static func hello(_ methods: [ServiceMethod]) -> SessionHello {
     var hello = SessionHello()
     hello.maxFrameBytes = UInt32(clamping: SessionServer.Bounds.serving.frameBytes)
     hello.initialCredit = UInt32(clamping: Limits.serving.sessionCredit)
     hello.maxCalls = UInt32(clamping: Limits.serving.sessionCalls)
     hello.methods = methods.map { "\($0.path)" }
-    return hello.encoded
+    return hello
   }
 }
 

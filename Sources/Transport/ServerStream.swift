@@ -8,7 +8,7 @@ internal import Wire
 /// Streams live in a slab of their loop and are linked into two lists: their connection's, and,
 /// while something is to be done for them after the current read or write, the loop's `touched`
 /// list.
-struct ServerStream {
+struct ServerStream: SlabNode {
   enum Phase: UInt8 {
     /// Headers are arriving.
     case headers
@@ -70,53 +70,5 @@ struct ServerStream {
       return assembler.message
     }
     return ByteSlice(inflated.baseAddress, count: connection.pointee.loop.pointee.inflatedCount)
-  }
-}
-
-/// Memory for the streams of one loop: cut in slabs, reused by a free list, never given back
-/// (its bound is the most streams that were open at one time: connections × streams of each).
-struct StreamSlab {
-  private static let slabCount = 64
-  private var free: UnsafeMutablePointer<ServerStream>?
-  private var slabs: [UnsafeMutablePointer<ServerStream>] = []
-  private var nextInSlab = StreamSlab.slabCount
-  private var nextGeneration: UInt64 = 1
-  /// Streams that are handed out now.
-  private(set) var count = 0
-
-  func destroy() {
-    assert(count == 0, "a stream was forgotten")
-    for slab in slabs { slab.deallocate() }
-  }
-
-  mutating func take(_ connection: UnsafeMutablePointer<Connection>)
-    -> UnsafeMutablePointer<ServerStream>
-  {
-    let stream: UnsafeMutablePointer<ServerStream>
-    if let reused = free {
-      free = reused.pointee.next
-      stream = reused
-    } else {
-      if nextInSlab == StreamSlab.slabCount {
-        slabs.append(.allocate(capacity: StreamSlab.slabCount))
-        nextInSlab = 0
-      }
-      stream = slabs[slabs.count - 1] + nextInSlab
-      nextInSlab += 1
-    }
-    stream.initialize(
-      to:
-        ServerStream(
-          call: CallState(framing: .grpc, generation: nextGeneration), connection: connection))
-    nextGeneration += 1
-    count += 1
-    return stream
-  }
-
-  mutating func giveBack(_ stream: UnsafeMutablePointer<ServerStream>) {
-    stream.pointee.call.generation = 0
-    stream.pointee.next = free
-    free = stream
-    count -= 1
   }
 }

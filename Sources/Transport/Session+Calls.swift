@@ -6,7 +6,9 @@ internal import Wire
 extension SessionPointer {
   func begin(_ request: SessionCallRequest) {
     let (loop, now) = (loop, loop.pointee.nowNanoseconds)
-    let call = loop.pointee.sessionCalls.take(self, request)
+    let call = loop.pointee.sessionCalls.take {
+      SessionCall(self, request, generation: $0)
+    }
     pointee.machine.calls.insert(request.id, UnsafeMutableRawPointer(call))
     loop.pointee.counters.callsStarted += 1
     loop.pointee.callStarted?(loop.pointee.serviceContext, request.method)
@@ -41,11 +43,11 @@ extension SessionPointer {
     _ call: SessionCallPointer, _ message: ByteSlice, work: UInt32, cost: Int64, isLast: Bool
   ) {
     call.pointee.messageCosts += cost
-    if call.pointee.isWorking { return end(call, .reset, SessionRefusal.messageAfterFin) }
+    if call.pointee.isWorking { return end(call, SessionRefusal.messageAfterFin) }
     call.pointee.isWorking = isLast
     if call.pointee.isReadingPaused || call.pointee.held != nil {
       guard call.hold(message, work: work, cost: cost) else {
-        return end(call, .reset, full)
+        return end(call, full)
       }
       return
     }
@@ -63,7 +65,7 @@ extension SessionPointer {
   }
 
   func halfClose(_ call: SessionCallPointer) {
-    if call.pointee.isWorking { return end(call, .reset, SessionRefusal.messageAfterFin) }
+    if call.pointee.isWorking { return end(call, SessionRefusal.messageAfterFin) }
     call.pointee.isWorking = true
     _ = call.halfCloseIfDone()
   }
@@ -85,9 +87,9 @@ extension SessionPointer {
         traceParent: pointee.traceParent))
   }
 
-  /// The service lets go of a call, and the client hears why.
-  func end(_ call: SessionCallPointer, _ source: CancellationSource, _ failure: CallFailure) {
-    call.cancel(source)
+  /// A fault of the framing: the service lets go of the call, and the client hears why.
+  func end(_ call: SessionCallPointer, _ failure: CallFailure) {
+    call.letGo()
     call.fail(failure)
   }
 

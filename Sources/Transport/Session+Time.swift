@@ -15,12 +15,10 @@ extension SessionPointer {
         deadlineNanoseconds: nextDue, token: stream, generation: stream.pointee.call.generation))
   }
 
-  static let failedNanoseconds: UInt64 = 1_000_000_000
-
   /// When something may be due next.
   var nextDue: UInt64 {
     if pointee.failedNanoseconds > 0 {
-      return pointee.failedNanoseconds + SessionPointer.failedNanoseconds
+      return pointee.failedNanoseconds + Limits.sessionErrorNanoseconds
     }
     let silent = pointee.receivedNanoseconds + Limits.serving.silenceNanoseconds
     // A frame may begin at any time, and is looked for at least this often.
@@ -33,7 +31,7 @@ extension SessionPointer {
     let now = loop.pointee.nowNanoseconds
     defer { pointee.stream.pointee.connection.markDirty() }
     if pointee.machine.state == .failed {
-      if now >= pointee.failedNanoseconds + SessionPointer.failedNanoseconds {
+      if now >= pointee.failedNanoseconds + Limits.sessionErrorNanoseconds {
         return reset(HTTP2ErrorCode.internalError)
       }
       return setTimer()
@@ -44,7 +42,7 @@ extension SessionPointer {
       let seconds = Limits.serving.frameNanoseconds / 1_000_000_000
       fail(isOpening ? .noHello(seconds) : .incomplete(seconds))
     } else if now >= pointee.receivedNanoseconds + Limits.serving.silenceNanoseconds {
-      fail(.silence(Limits.serving.silenceNanoseconds / 1_000_000_000))
+      fail(.silence(Limits.serving.silenceNanoseconds / 1_000_000_000), .connection)
     } else if pointee.machine.isLive, now >= quietUntil {
       pointee.pingedNanoseconds = now
       queuePing(now, flags: 0)

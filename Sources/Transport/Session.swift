@@ -35,7 +35,7 @@ extension SessionServer.Bounds {
   /// What this process serves by.
   static var serving: SessionServer.Bounds {
     SessionServer.Bounds(
-      frameBytes: Limits.serving.messageBytes + 64 << 10,
+      frameBytes: Limits.serving.messageBytes + Limits.sessionFrameRoomBytes,
       messageBytes: Limits.serving.messageBytes,
       initialCredit: UInt32(clamping: Limits.serving.sessionCredit),
       calls: Limits.serving.sessionCalls, withoutChecksums: true)
@@ -60,7 +60,6 @@ extension StreamPointer {
         traceParent: pointee.headers.hasTraceParent ? pointee.headers.traceParent : nil,
         sentNanoseconds: now, receivedNanoseconds: now, pingedNanoseconds: now,
         frameBegunNanoseconds: now))
-    session.pointee.reader.frameBytesMax = SessionHello.bytesMax
     pointee.session = session
     pointee.phase = .session
     pointee.hasSentHeaders = true
@@ -89,20 +88,9 @@ extension SessionPointer {
     let now = loop.pointee.nowNanoseconds
     pointee.receivedNanoseconds = now
     let before = pointee.reader.heldBytes
-    var rest = bytes
-    do throws(SessionFault) {
-      while takesFrames, let frame = try pointee.reader.next(&rest) {
-        let step = try pointee.machine.take(frame.header, frame.payload, now: now)
-        try perform(step, frame.payload.count)
-      }
-      stream.charge(pointee.reader.heldBytes - before)
-      try checkHeld()
-    } catch {
-      if pointee.reader.heldBytes != before {
-        stream.charge(pointee.reader.heldBytes - before)
-      }
-      fail(error)
-    }
+    let fault = takeFrames(bytes, now)
+    stream.charge(pointee.reader.heldBytes - before)
+    if let fault = fault ?? heldFault { fail(fault) }
     if !isOpening {
       if !pointee.reader.isInsideFrame {
         pointee.frameBegunNanoseconds = 0
@@ -113,16 +101,28 @@ extension SessionPointer {
     loop.touch(stream)
   }
 
-  /// Row F2.
-  func checkHeld() throws(SessionFault) {
-    let held = pointee.stream.pointee.connection.pointee.bufferedBytes
-    guard held <= Limits.serving.connectionBufferedBytes || !pointee.reader.isInsideFrame else {
-      throw .noRoom(pointee.reader.heldBytes)
+  /// All frames that the bytes complete; the fault that ended it.
+  private func takeFrames(_ bytes: ByteSlice, _ now: UInt64) -> SessionFault? {
+    var rest = bytes
+    do throws(SessionFault) {
+      while takesFrames, let frame = try pointee.reader.next(&rest) {
+        perform(try pointee.machine.take(frame.header, frame.payload, now: now))
+      }
+      return nil
+    } catch {
+      return error
     }
   }
 
+  /// Row F2.
+  private var heldFault: SessionFault? {
+    let held = pointee.stream.pointee.connection.pointee.bufferedBytes
+    return held > Limits.serving.connectionBufferedBytes && pointee.reader.isInsideFrame
+      ? .noRoom(pointee.reader.heldBytes) : nil
+  }
+
   @inline(__always)
-  func perform(_ step: SessionStep, _ payloadBytes: Int) throws(SessionFault) {
+  private func perform(_ step: SessionStep) {
     switch step {
     case .call(let request): begin(request)
     case .nothing: return
@@ -137,24 +137,26 @@ extension SessionPointer {
     case .refuseMessage(let call, let cost, let failure):
       let call = call.assumingMemoryBound(to: SessionCall.self)
       call.pointee.messageCosts += cost
-      end(call, .reset, failure)
+      end(call, failure)
     case .cancel(let call):
-      end(call.assumingMemoryBound(to: SessionCall.self), .reset, SessionRefusal.cancelled)
+      let call = call.assumingMemoryBound(to: SessionCall.self)
+      call.cancel(.reset)
+      call.fail(SessionRefusal.cancelled)
     case .failed:
       endCalls(.reset)
       reset(HTTP2ErrorCode.cancel)
     }
   }
 
-  func hello() {
+  private func hello() {
     pointee.frameBegunNanoseconds = 0
     pointee.reader.frameBytesMax = SessionServer.Bounds.serving.frameBytes
     pointee.reader.checksChecksums = pointee.machine.usesChecksums
     var hello = loop.pointee.sessionHello
-    // Bit 0 of field 5: said only when it is so (§3.2).
-    if !pointee.machine.usesChecksums { hello += [0x28, 0x01] }
+    if !pointee.machine.usesChecksums { hello.flags = SessionHello.withoutChecksums }
     queue(
-      type: SessionFrameType.hello, code: SessionHello.version, payload: hello, withChecksum: true)
+      type: SessionFrameType.hello, code: SessionHello.version, payload: hello.encoded,
+      withChecksum: true)
     if loop.pointee.drain != .none { drain() }
   }
 
@@ -171,13 +173,18 @@ extension SessionPointer {
     }
     if pointee.hasFailing {
       pointee.hasFailing = false
-      while let (call, failure) = failingCall() { end(call, .reset, failure) }
+      forEachCall(where: { $0.pointee.mustFail != nil }) { call in
+        if let failure = call.pointee.mustFail { end(call, failure.pointee) }
+      }
     }
     if pointee.hasWaiting,
       stream.pointee.outbound.unsentBytes <= Limits.serving.streamOutboundBytes / 2
     {
       pointee.hasWaiting = false
-      tellWaiting()
+      forEachCall(where: { $0.pointee.wantsWritable }) { call in
+        call.pointee.wantsWritable = false
+        call.service.pointee.writable(loop.pointee.serviceContext, call)
+      }
     }
     if pointee.machine.creditOwed > 0,
       stream.pointee.outbound.unsentBytes <= Limits.serving.streamOutboundBytes
@@ -187,26 +194,19 @@ extension SessionPointer {
     setTimer()
   }
 
-  func failingCall() -> (SessionCallPointer, CallFailure)? {
-    var found: (SessionCallPointer, CallFailure)?
-    pointee.machine.calls.forEach {
-      let call = $0.assumingMemoryBound(to: SessionCall.self)
-      if let failure = call.pointee.mustFail { found = (call, failure.pointee) }
-    }
-    return found
-  }
-
-  func tellWaiting() {
+  /// Those of the open calls; `body` may end any of them.
+  private func forEachCall(
+    where isMeant: (SessionCallPointer) -> Bool, _ body: (SessionCallPointer) -> Void
+  ) {
     var ids: [UInt32] = []
     pointee.machine.calls.forEach {
       let call = $0.assumingMemoryBound(to: SessionCall.self)
-      if call.pointee.wantsWritable { ids.append(call.pointee.id) }
+      if isMeant(call) { ids.append(call.pointee.id) }
     }
     for id in ids {
-      guard let found = pointee.machine.calls.find(id) else { continue }
-      let call = found.assumingMemoryBound(to: SessionCall.self)
-      call.pointee.wantsWritable = false
-      call.service.pointee.writable(loop.pointee.serviceContext, call)
+      if let call = pointee.machine.calls.find(id) {
+        body(call.assumingMemoryBound(to: SessionCall.self))
+      }
     }
   }
 
@@ -230,9 +230,9 @@ extension SessionPointer {
   }
 
   /// A fault ends the session: ERROR behind what is queued, then RST_STREAM.
-  func fail(_ fault: SessionFault) {
+  func fail(_ fault: SessionFault, _ source: CancellationSource = .reset) {
     guard takesFrames else { return }
-    endCalls(.reset)
+    endCalls(source)
     pointee.machine.fail()
     pointee.failedNanoseconds = loop.pointee.nowNanoseconds
     // The one that runs may be due later.

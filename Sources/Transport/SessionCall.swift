@@ -3,7 +3,7 @@ internal import EventLoop
 internal import Wire
 
 /// One call of a session. Its memory lies in a slab of its loop.
-struct SessionCall {
+struct SessionCall: SlabNode {
   /// First: services hold the address of this.
   var call: CallState
   var session: SessionPointer
@@ -184,16 +184,15 @@ extension SessionCallPointer {
   /// Done, with nothing more to say.
   func finish() {
     if let failure = pointee.mustFail { return fail(failure.pointee) }
-    end(.ok, text: [], details: [], pushback: SessionEndRecord.noPushback)
+    pointee.session.queueEnd(call: pointee.id, endRecord, credit: pointee.cost)
+    close()
   }
 
   func fail(_ failure: CallFailure) {
     pointee.call.status = failure.code
     pointee.call.refusal = failure.refusalReason
-    end(
-      failure.code, text: StatusText.bytes(failure.message),
-      details: StatusDetails.encoded(failure) ?? [],
-      pushback: failure.retryPushbackMilliseconds ?? SessionEndRecord.noPushback)
+    pointee.session.queueEnd(failure, call: pointee.id, endRecord, credit: pointee.cost)
+    close()
   }
 
   private var endRecord: SessionEndRecord {
@@ -203,20 +202,17 @@ extension SessionCallPointer {
       encodeNanoseconds: timing.encodeNanoseconds)
   }
 
-  private func end(_ code: StatusCode, text: [UInt8], details: [UInt8], pushback: Int32) {
-    var record = endRecord
-    record.pushbackMilliseconds = pushback
-    pointee.session.queueEnd(
-      code, call: pointee.id, record, text: text, details: details, credit: pointee.cost)
-    close()
-  }
-
   // MARK: The end
 
   /// Nobody waits any more: the service lets go of the call.
   func cancel(_ source: CancellationSource) {
     pointee.call.cancellation = source
     loop.pointee.counters.cancelled[source.rawValue] += 1
+    letGo()
+  }
+
+  /// The service's pointer to the call ends.
+  func letGo() {
     service.pointee.cancelled(loop.pointee.serviceContext, self)
   }
 
@@ -245,14 +241,8 @@ extension SessionCallPointer {
   // MARK: Time
 
   func setTimer() {
-    guard !pointee.call.hasTimer, pointee.call.deadlineNanoseconds < .max else { return }
-    pointee.call.hasTimer = true
-    // Timers are never taken back: none is longer than a bound.
-    let latest = loop.pointee.nowNanoseconds + Limits.serving.messageArrivalNanoseconds
-    loop.pointee.eventLoop.schedule(
-      TimerEntry(
-        deadlineNanoseconds: Swift.min(pointee.call.deadlineNanoseconds, latest), token: self,
-        generation: pointee.call.generation))
+    guard pointee.call.deadlineNanoseconds < .max else { return }
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: CallState.self).setTimer(loop)
   }
 
   func timerDue() {

@@ -30,19 +30,17 @@ extension SessionPointer {
     return buffer
   }
 
-  /// A frame with little or no payload.
+  /// A frame with little or no payload. `withChecksum` nil: as agreed.
   func queue(
-    type: UInt8, flags: UInt8 = 0, code: UInt16 = 0, call: UInt32 = 0, payload: [UInt8] = [],
-    credit: Int64 = 0, withChecksum: Bool? = nil
+    type: UInt8, code: UInt16 = 0, call: UInt32 = 0, payload: [UInt8] = [],
+    withChecksum: Bool? = nil
   ) {
     let buffer = takeBuffer(payload.count)
-    payload.withUnsafeBytes { bytes in
-      if let base = bytes.baseAddress { buffer.copyMemory(from: base, byteCount: bytes.count) }
-    }
+    copy(payload, to: buffer)
     let header = SessionFrameHeader(
-      type: type, flags: flags, code: code, call: call, length: payload.count)
+      type: type, code: code, call: call, length: payload.count)
     header.write(before: buffer, withChecksum: withChecksum ?? pointee.machine.usesChecksums)
-    append(header, buffer, credit: credit)
+    append(header, buffer, credit: 0)
   }
 
   func queuePing(_ bytes: UInt64, flags: UInt8) {
@@ -58,35 +56,32 @@ extension SessionPointer {
       SessionFrameHeader(type: SessionFrameType.credit, length: 4), buffer, credit: Int64(credit))
   }
 
+  /// The END of a call: OK, or why not.
   func queueEnd(
-    _ failure: CallFailure, call: UInt32, _ record: SessionEndRecord, credit: Int64
+    _ failure: CallFailure? = nil, call: UInt32, _ record: SessionEndRecord, credit: Int64
   ) {
     var record = record
     record.pushbackMilliseconds =
-      failure.retryPushbackMilliseconds ?? SessionEndRecord.noPushback
-    queueEnd(
-      failure.code, call: call, record, text: StatusText.bytes(failure.message),
-      details: StatusDetails.encoded(failure) ?? [], credit: credit)
-  }
-
-  func queueEnd(
-    _ code: StatusCode, call: UInt32, _ record: SessionEndRecord, text: [UInt8],
-    details: [UInt8], credit: Int64
-  ) {
+      failure?.retryPushbackMilliseconds ?? SessionEndRecord.noPushback
+    let text = failure.map { StatusText.bytes($0.message) } ?? []
+    let details = failure.flatMap { StatusDetails.encoded($0) } ?? []
     let recordBytes = SessionEndRecord.byteCount
     let length = recordBytes + text.count + details.count
     let buffer = takeBuffer(length)
     record.write(to: buffer, textBytes: text.count, detailsBytes: details.count)
-    for (offset, bytes) in [(recordBytes, text), (recordBytes + text.count, details)] {
-      bytes.withUnsafeBytes { source in
-        guard let base = source.baseAddress else { return }
-        (buffer + offset).copyMemory(from: base, byteCount: source.count)
-      }
-    }
+    copy(text, to: buffer + recordBytes)
+    copy(details, to: buffer + recordBytes + text.count)
     queue(
       SessionFrameHeader(
-        type: SessionFrameType.end, code: UInt16(code.rawValue), call: call, length: length),
+        type: SessionFrameType.end, code: UInt16((failure?.code ?? .ok).rawValue), call: call,
+        length: length),
       buffer, credit: credit)
+  }
+
+  private func copy(_ bytes: [UInt8], to target: UnsafeMutableRawPointer) {
+    bytes.withUnsafeBytes { source in
+      if let base = source.baseAddress { target.copyMemory(from: base, byteCount: source.count) }
+    }
   }
 
   /// HTTP/2 has taken bytes of the session's output.

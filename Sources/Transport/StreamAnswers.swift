@@ -27,7 +27,7 @@ extension StreamPointer {
         "this connection holds \(held) bytes of answers that were not read: read them, then retry",
         refusal: .memory)
     }
-    let holdsLittle = held + byteCount <= Limits.serving.connectionOutboundBytes / 16
+    let holdsLittle = held + byteCount <= Limits.serving.littleOutboundBytes
     guard let buffer = loop.takeBuffer(byteCount, holdsLittle: holdsLittle) else {
       throw CallFailure(
         .resourceExhausted, "the server holds as many bytes of answers as it may: retry later",
@@ -221,9 +221,9 @@ extension StreamPointer {
 }
 
 extension ConnectionPointer {
-  /// Its producers wait: half of what it may hold is left to answers that are under way.
+  /// Its producers wait.
   fileprivate var holdsMuch: Bool {
-    pointee.chargedBytes >= Limits.serving.connectionOutboundBytes / 2
+    pointee.chargedBytes >= Limits.serving.connectionOutboundMarkBytes
   }
 
   /// Bytes of answers have gone, or never will. Streams that waited for those of others have

@@ -117,18 +117,13 @@ extension StreamPointer {
 
   // MARK: Time
 
-  /// Timers are never taken back, so none is set for longer than a bound: a call that is still
-  /// open then gets another.
-  func setTimer() {
-    guard !pointee.call.hasTimer,
-      pointee.phase == .message || pointee.call.deadlineNanoseconds < .max
-    else { return }
-    pointee.call.hasTimer = true
-    let latest = loop.pointee.nowNanoseconds + Limits.serving.messageArrivalNanoseconds
-    loop.pointee.eventLoop.schedule(
-      TimerEntry(
-        deadlineNanoseconds: Swift.min(pointee.call.deadlineNanoseconds, latest), token: self,
-        generation: pointee.call.generation))
+  private func setTimer() {
+    guard pointee.phase == .message || pointee.call.deadlineNanoseconds < .max else { return }
+    state.setTimer(loop)
+  }
+
+  private var state: UnsafeMutablePointer<CallState> {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: CallState.self)
   }
 
   func timerDue() {

@@ -90,7 +90,7 @@ package enum SessionRefusal {
   static func metadataTooLong(_ count: Int) -> CallFailure {
     CallFailure(
       .resourceExhausted,
-      "\(count) bytes of metadata: at most \(SessionMetadata.bytesMax) are taken",
+      "\(count) bytes of metadata: at most \(Limits.sessionMetadataBytes) are taken",
       retryPushbackMilliseconds: -1)
   }
   static func malformedMetadata(_ offset: Int) -> CallFailure {

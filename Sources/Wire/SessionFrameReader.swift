@@ -10,7 +10,7 @@ package struct SessionFrameReader: ~Copyable {
   }
 
   /// The longest payload that is taken.
-  package var frameBytesMax = SessionHello.bytesMax
+  package var frameBytesMax = Limits.sessionHelloBytes
   package var checksChecksums = true
   private var held: UnsafeMutableRawPointer?
   private var heldCapacity = 0

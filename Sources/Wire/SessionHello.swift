@@ -4,9 +4,6 @@ package import Core
 package struct SessionHello: Equatable, Sendable {
   /// The version that this code speaks.
   package static let version: UInt16 = 1
-  /// Bytes of its payload, before anything is agreed.
-  package static let bytesMax = 65_536
-  package static let frameBytesLeast = 16_384
   /// Of `flags`: may go without checksums.
   package static let withoutChecksums: UInt32 = 1
 
@@ -22,7 +19,7 @@ package struct SessionHello: Equatable, Sendable {
   /// A client's; what it says of credit and methods is not looked at.
   package init(fromClient payload: ByteSlice) throws(SessionFault) {
     guard let base = payload.base else {
-      throw .malformedHello("max_frame_bytes is below \(SessionHello.frameBytesLeast)")
+      throw .malformedHello("max_frame_bytes is below \(Limits.sessionFrameBytesLeast)")
     }
     var reader = WireReader(base, from: 0, to: payload.count)
     do throws(WireError) {
@@ -42,8 +39,8 @@ package struct SessionHello: Equatable, Sendable {
     } catch {
       throw .malformedHello("byte \(error.offset): \(error.reason)")
     }
-    guard maxFrameBytes >= SessionHello.frameBytesLeast else {
-      throw .malformedHello("max_frame_bytes is below \(SessionHello.frameBytesLeast)")
+    guard maxFrameBytes >= Limits.sessionFrameBytesLeast else {
+      throw .malformedHello("max_frame_bytes is below \(Limits.sessionFrameBytesLeast)")
     }
   }
 

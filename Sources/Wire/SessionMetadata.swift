@@ -2,9 +2,6 @@ package import Core
 
 /// The metadata of a `CALL` (proto/SESSION.md §4.2): entries one behind the other.
 package enum SessionMetadata {
-  /// Bytes of all entries.
-  package static let bytesMax = 8_192
-
   /// The offset of the first entry that breaks the rules; nil when all are good.
   static func firstFault(_ metadata: ByteSlice) -> Int? {
     var offset = 0

@@ -21,7 +21,7 @@ extension SessionServer {
     let prelude = SessionPrelude(base)
     let cost = Int64(max(1, prelude.work))
     balance -= cost
-    if idle < SessionServer.idleMost { idle += 1 }
+    if idle < Limits.sessionIdleFrames { idle += 1 }
     let metadataEnd = SessionPrelude.byteCount + Int(prelude.metadataBytes)
     let isLast = header.flags & SessionFlags.fin != 0
     if let refusal = refusal(header, prelude, payload, metadataEnd, isLast: isLast) {
@@ -50,7 +50,7 @@ extension SessionServer {
     }
     if !isLast, !methods[Int(header.code) - 1].takesManyMessages { return SessionRefusal.notFin }
     if prelude.metadataBytes > 0, let base = payload.base {
-      guard Int(prelude.metadataBytes) <= SessionMetadata.bytesMax else {
+      guard Int(prelude.metadataBytes) <= Limits.sessionMetadataBytes else {
         return SessionRefusal.metadataTooLong(Int(prelude.metadataBytes))
       }
       let metadata = ByteSlice(
@@ -85,7 +85,7 @@ extension SessionServer {
     let work = UInt32(littleEndian: base.loadUnaligned(as: UInt32.self))
     let cost = Int64(max(1, work))
     balance -= cost
-    if idle < SessionServer.idleMost { idle += 1 }
+    if idle < Limits.sessionIdleFrames { idle += 1 }
     guard let call else {
       creditOwed += cost
       return .nothing

@@ -51,18 +51,15 @@ package struct SessionServer: ~Copyable {
   /// What MESSAGEs used and can be given back with the next CREDIT.
   package internal(set) var creditOwed: Int64 = 0
   /// The longest payload that the client takes.
-  package internal(set) var clientFrameBytes = SessionHello.frameBytesLeast
+  package internal(set) var clientFrameBytes = Limits.sessionFrameBytesLeast
   package internal(set) var usesChecksums = true
   package internal(set) var clientHasDrained = false
-  var idle = SessionServer.idleMost
+  /// Frames that do nothing which may still come (§17), and when that was last counted.
+  var idle = Limits.sessionIdleFrames
   var idleNanoseconds: UInt64 = 0
   let bounds: Bounds
   let methods: UnsafePointer<Method>
   let methodCount: Int
-
-  /// Frames that do nothing and are taken without rest (§17), and how many come back each second.
-  static let idleMost: Int64 = 2_048
-  static let idlePerSecond: UInt64 = 100
 
   /// `methods` outlives the session.
   package init(_ bounds: Bounds, methods: UnsafePointer<Method>, count: Int) {
@@ -207,9 +204,10 @@ package struct SessionServer: ~Copyable {
   /// A frame that does nothing (§17).
   mutating func countIdle(_ now: UInt64) throws(SessionFault) {
     if idleNanoseconds == 0 { idleNanoseconds = now }
-    let back = (now - min(now, idleNanoseconds)) / (1_000_000_000 / SessionServer.idlePerSecond)
+    let back =
+      (now - min(now, idleNanoseconds)) / UInt64(1_000_000_000 / Limits.sessionIdleFramesPerSecond)
     if back > 0 {
-      idle = min(SessionServer.idleMost, idle + Int64(min(back, 1 << 20)))
+      idle = min(Limits.sessionIdleFrames, idle + Int(min(back, 1 << 20)))
       idleNanoseconds = now
     }
     idle -= 1

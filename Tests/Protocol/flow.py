@@ -6,8 +6,8 @@ from hyperframe import frame as frames
 
 import wire
 
-STREAM = "/crescendo.v1.PromotionScoreService/StreamScores"
-MANY = "/crescendo.v1.PromotionScoreService/ScoreMany"
+SERVICE = "/crescendo.v1.PromotionScoreService"
+STREAM, MANY = f"{SERVICE}/StreamScores", f"{SERVICE}/ScoreMany"
 LAST_OF_ALL = (1 << 31) - 1
 
 
@@ -33,6 +33,7 @@ class Watched(wire.Connection):
         self.ping()
 
     def grant(self, stream, count):
+        """`stream` 0: the connection."""
         made = frames.WindowUpdateFrame(stream)
         made.window_increment = count
         self.send(made)

@@ -1,11 +1,10 @@
 """What the tests of sessions share: methods, statuses, requests."""
 
 import oracle
+from flow import MANY, STREAM  # noqa: F401: for those who import them from here
 from session_wire import CALL, END, FIN, LAST, REPLY, prelude
+from wire import SCORE
 
-SCORE = "/crescendo.v1.PromotionScoreService/Score"
-STREAM = "/crescendo.v1.PromotionScoreService/StreamScores"
-MANY = "/crescendo.v1.PromotionScoreService/ScoreMany"
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 OK, CANCELLED, INVALID, DEADLINE, EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, LOSS = (
     0, 1, 3, 4, 8, 12, 13, 14, 15)

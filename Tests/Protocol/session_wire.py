@@ -2,6 +2,7 @@
 
 import struct
 
+import protobytes as pb
 from flow import Watched
 from wire import request_headers
 
@@ -37,16 +38,8 @@ def frame(kind, payload=b"", *, flags=0, code=0, call=0, length=None, crc=None):
 
 
 def hello(max_frame=1 << 22, flags=0, version=1):
-    payload = b"\x08" + varint(max_frame) + (b"\x28" + varint(flags) if flags else b"")
+    payload = pb.number(1, max_frame) + (pb.number(5, flags) if flags else b"")
     return frame(HELLO, payload, code=version)
-
-
-def varint(value):
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes(made) + bytes([value])
 
 
 def prelude(work, timeout_us=0, priority=0, attempt=0, metadata=b"", zero=0, metadata_length=None):
@@ -95,12 +88,12 @@ class Session:
     def read_hello(self, flags=0):
         got = self.expect(HELLO)
         assert got.code == 1, got
-        fields = protobuf(got.payload)
-        self.max_frame, self.credit, self.max_calls = (fields[n][0] for n in (1, 2, 3))
-        self.server_flags = fields.get(5, [0])[0]
-        for method in fields[4]:
-            inner = protobuf(method)
-            self.methods[inner[2][0].decode()] = inner[1][0]
+        fields = pb.fields(got.payload)
+        said = dict(fields)
+        self.max_frame, self.credit, self.max_calls = said[1], said[2], said[3]
+        self.server_flags = said.get(5, 0)
+        for method in (dict(pb.fields(value)) for number, value in fields if number == 4):
+            self.methods[method[2].decode()] = method[1]
         self.checked = not (flags & 1 and self.server_flags & 1)
         return got
 
@@ -179,29 +172,3 @@ class Session:
 
     def __exit__(self, *_):
         self.close()
-
-
-def protobuf(data):
-    """Field number → values; varints and bytes are enough here."""
-    fields, at = {}, 0
-
-    def read():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-    while at < len(data):
-        tag = read()
-        if tag & 7 == 0:
-            value = read()
-        else:
-            assert tag & 7 == 2, tag
-            length = read()
-            value, at = data[at:at + length], at + length
-        fields.setdefault(tag >> 3, []).append(value)
-    return fields

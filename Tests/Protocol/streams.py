@@ -9,9 +9,8 @@ import numpy as np
 from hyperframe import frame as frames
 
 import wire
+from flow import MANY, SERVICE, STREAM, Watched  # noqa: F401: for those who import them from here
 
-SERVICE = "/crescendo.v1.PromotionScoreService"
-STREAM, MANY = f"{SERVICE}/StreamScores", f"{SERVICE}/ScoreMany"
 NO_ERROR, CANCEL = 0, 8
 # An instrumented program is a hundred times slower, and its memory is not its own: its queues take
 # fewer candidates at a time.
@@ -150,7 +149,7 @@ def check_item(answer, request, unary):
     assert answer.response.provenance == unary.provenance, what
 
 
-class Narrow(wire.Connection):
+class Narrow(Watched):
     """A connection whose streams may send it only what `grant` allows; it notes resets."""
 
     def __init__(self, port, window=0, **options):
@@ -160,16 +159,7 @@ class Narrow(wire.Connection):
 
     def set_window(self, window):
         """For streams to come, and added to what open ones have."""
-        narrow = frames.SettingsFrame(0)
-        narrow.settings = {frames.SettingsFrame.INITIAL_WINDOW_SIZE: window}
-        self.send(narrow)
-        self.ping()
-
-    def grant(self, stream, count):
-        """`stream` 0: the connection."""
-        more = frames.WindowUpdateFrame(stream)
-        more.window_increment = count
-        self.send(more)
+        self.settle(INITIAL_WINDOW_SIZE=window)
 
     def wait_headers(self, stream):
         answer = self.answers[stream]

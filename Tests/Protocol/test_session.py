@@ -6,7 +6,7 @@ import pytest
 
 import batches
 import oracle
-from parts import joined
+import streams
 from session_calls import (
     CANCELLED, CHECK, EXHAUSTED, INTERNAL, LOSS, MANY, OK, SCORE, STREAM, UNIMPLEMENTED, WATCH,
     collect, ids, many, refused, request, spend_all)
@@ -156,7 +156,10 @@ def test_streaming(stubs, everything, start, fanout):
             if got.flags & LAST:
                 break
         assert len(parts) == (4 if fanout == "always" else 1)
-        oracle.check(stubs, everything, wanted, joined(stubs, wanted, parts))
+        call = session.call(SCORE, wanted.SerializeToString(), 5_000)
+        whole = stubs.ScoreResponse.FromString(session.expect(REPLY, call).message())
+        oracle.check(stubs, everything, wanted, whole)
+        streams.Joined(parts, wanted).check(streams.Columns(whole, 5_000, True), "parts")
         session.finish()
 
 

@@ -114,6 +114,19 @@ def test_an_error_of_the_client(server, doomed):
     assert doomed.next() is None and doomed.answer.reset == 8, doomed.answer
 
 
+def test_no_room_for_a_frame(start, small):
+    """X28; and what was held is on nobody's account afterwards."""
+    server = start(small, "--limit", "messageBytes=64KiB", "--limit",
+                   "connectionBufferedBytes=64KiB", "--admin", "127.0.0.1:0")
+    with Session(server) as session:
+        session.send(frame(PING, bytes(100_000))[:90_000])
+        got = session.expect(ERROR)
+        assert got.code == EXHAUSTED, got
+        assert got.payload.startswith(b"no room for a frame of "), got
+    metrics = eventually(server, lambda one: one.sum("crescendo_connections") == 0)
+    assert metrics.sum("crescendo_held_bytes", kind="receive") == 0, metrics.text
+
+
 @pytest.mark.parametrize("first", [1, 15, 16, 20])
 def test_the_stream_ends_inside_a_frame(doomed, first):
     doomed.send(frame(PING, bytes(8))[:first], end=True)

@@ -152,9 +152,12 @@ import Wire
         time.advance(seconds: patienceNanoseconds / 1_000_000_000)
         held.runAll()
       }
-      #expect(
-        text.withLock { $0 }
-          == "DEADLINE_EXCEEDED: the deadline passed before all candidates were scored")
+      // Whoever sees it first: the shards, or the loop's timer.
+      let expected = [
+        "DEADLINE_EXCEEDED: the deadline passed before all candidates were scored",
+        "DEADLINE_EXCEEDED: the deadline passed before the call was answered",
+      ]
+      #expect(expected.contains(text.withLock { $0 }))
     }
   }
 

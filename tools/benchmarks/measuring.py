@@ -28,6 +28,7 @@ import process  # noqa: E402
 import scrape  # noqa: E402
 import snapshots  # noqa: E402
 from process import binary  # noqa: E402, F401
+from protobytes import varint  # noqa: E402
 
 METHOD = "/crescendo.v1.PromotionScoreService/"
 FIDELITY = ["UNSPECIFIED", "NONE", "PRIOR", "PARTIAL", "FULL"]
@@ -253,15 +254,6 @@ def score_request(item_ids, user_id=0):
     ids = np.asarray(item_ids, np.uint64).tobytes()
     user = b"\x11" + int(user_id).to_bytes(8, "little") if user_id else b""
     return user + (b"\x2a" + varint(len(ids)) + ids if ids else b"")
-
-
-def varint(value):
-    made = bytearray()
-    while value >= 0x80:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
 
 
 def metrics(server):

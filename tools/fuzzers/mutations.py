@@ -2,6 +2,8 @@
 
 import struct
 
+import protobytes
+
 VARINTS = [b"\x00", b"\x7f", b"\x80\x01", b"\xff" * 9 + b"\x01", b"\xff" * 9 + b"\x7f",
            b"\x80" * 10, b"\xff\xff\xff\xff\x0f", b"\xff\xff\xff\xff\x07", b"\x80\x80\x80\x80\x10"]
 BYTES = [0, 1, 0x7F, 0x80, 0xFF]
@@ -39,20 +41,8 @@ def nested(random):
     """A field within a field within a field."""
     inner = b""
     for _ in range(random.randrange(1, 400)):
-        number = random.choice([1, 2, 3, 5, 7, 8, 15, 100])
-        head = number << 3 | 2
-        tag = bytes([head]) if head < 128 else bytes([head & 0x7F | 0x80, head >> 7])
-        inner = tag + varint(len(inner)) + inner
+        inner = protobytes.block(random.choice([1, 2, 3, 5, 7, 8, 15, 100]), inner)
     return inner
-
-
-def varint(value):
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
 
 
 def frames(random, chain):

@@ -1,0 +1,13 @@
+/// Parts of bounds that have a meaning of their own.
+extension ServingLimits {
+  /// Bytes of answers of one connection from which its producers wait: half of the bound is left
+  /// to answers that are under way.
+  package var connectionOutboundMarkBytes: Int { connectionOutboundBytes / 2 }
+
+  /// A connection that holds no more than this holds little, bytes.
+  package var littleOutboundBytes: Int { connectionOutboundBytes / 16 }
+
+  /// Of what the process may hold, bytes: kept for connections that hold little, so that clients
+  /// that do not read leave room for those that do.
+  package var keptOutboundBytes: Int { processOutboundBytes / 8 }
+}
