@@ -97,7 +97,7 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "crescendo-bench",
-      dependencies: ["Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core"],
+      dependencies: ["Client", "Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core"],
       swiftSettings: strict),
 
     tests("CoreTests", ["Core"]),

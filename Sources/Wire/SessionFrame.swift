@@ -170,6 +170,22 @@ package struct SessionEndRecord: Sendable {
       littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: Int32.self))
   }
 
+  /// How many bytes of text and of details follow.
+  static func counts(_ bytes: UnsafeRawPointer) -> (text: Int, details: Int) {
+    (
+      Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt16.self))),
+      Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 18, as: UInt16.self)))
+    )
+  }
+
+  /// Whether it says what one of status OK may say: no text, no details, no pushback.
+  @inline(__always)
+  static func isPlain(_ bytes: UnsafeRawPointer) -> Bool {
+    bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self) == 0
+      && Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: Int32.self))
+        == noPushback
+  }
+
   /// Writes `byteCount` bytes; text and details follow.
   @inline(__always)
   package func write(

@@ -7,6 +7,8 @@ import Foundation
 struct CrescendoBench {
   static let usage = """
     usage: crescendo-bench serve PORT            one loop; answers Score with a hash per item
+           crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES SECONDS [busy]
+                                                 calls Score over sessions; prints one line of JSON
            crescendo-bench walk MODEL ROWS BATCH SECONDS
                                                  walks float64 rows; prints ns per row and a digest
     """
@@ -18,6 +20,17 @@ struct CrescendoBench {
       case ("serve", 2):
         guard let port = UInt16(arguments[1]) else { break }
         try HashServer.run(port: port)
+        return
+      case ("drive", 7), ("drive", 8):
+        guard let port = UInt16(arguments[1]), let connections = Int(arguments[2]),
+          let inFlight = Int(arguments[3]), let candidates = Int(arguments[5]),
+          let seconds = Double(arguments[6]), connections > 0, inFlight > 0
+        else { break }
+        let message = try Data(contentsOf: URL(fileURLWithPath: arguments[4]))
+        try SessionDriver.run(
+          SessionDriver.Plan(
+            port: port, connections: connections, inFlight: inFlight, message: Array(message),
+            candidates: candidates, seconds: seconds, isBusy: arguments.last == "busy"))
         return
       case ("walk", 5):
         guard let batch = Int(arguments[3]), let seconds = Double(arguments[4]), batch > 0 else {
