@@ -10,6 +10,8 @@ package import Wire
 package final class SessionConnection {
   /// Nil once the connection is over.
   private var http2: HTTP2Session?
+  /// Held until the session has given it back.
+  private let memory: HTTP2Memory?
   /// The session's own end: calls are begun and cancelled there.
   package var session: SessionClient
   private var stream: Int32 = 0
@@ -28,13 +30,14 @@ package final class SessionConnection {
   private var nowNanoseconds: UInt64
 
   /// Says HELLO at once. `authority`: what the server is called by, `HOST:PORT`. `metadata` holds
-  /// for all calls. `memory`, if any, outlives the connection.
+  /// for all calls. `memory` may serve many connections of the same thread; nil: malloc.
   package init(
     authority: String, options: ClientOptions = ClientOptions(),
     bounds: SessionClient.Bounds = SessionClient.Bounds(), metadata: [MetadataEntry] = [],
     memory: HTTP2Memory? = nil, nowNanoseconds: UInt64
   ) throws(HTTP2Session.ConnectionError) {
     self.nowNanoseconds = nowNanoseconds
+    self.memory = memory
     session = SessionClient(bounds, now: nowNanoseconds)
     let http2 = try HTTP2Session(
       .client, handlers: SessionConnection.handlers,

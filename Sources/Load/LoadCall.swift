@@ -146,6 +146,20 @@ struct LoadCall {
     return ClientScoreScan(payload).map { .whole($0) } ?? .unreadable
   }
 
+  /// The one message of an answer that came whole, without a prefix: a session's.
+  mutating func answer(_ message: UnsafeRawBufferPointer) {
+    guard case .none = self.message else { return self.message = .several }
+    grpcStatus = StatusCode.ok.rawValue
+    self.message = ClientScoreScan(message).map { .whole($0) } ?? .unreadable
+  }
+
+  /// What a call came to that has ended without an answer.
+  func record(_ status: StatusCode, endedNanoseconds: UInt64) -> CallRecord {
+    CallRecord(
+      intendedNanoseconds: intendedNanoseconds, sentNanoseconds: sentNanoseconds,
+      endedNanoseconds: endedNanoseconds, status: status)
+  }
+
   /// What the call came to, once the server has ended its half.
   func record(endedNanoseconds: UInt64) -> CallRecord {
     var record = CallRecord(

@@ -8,7 +8,7 @@ internal import Wire
 ///
 /// `ClientConnection` is the client for everybody else: it keeps whole messages, metadata
 /// and a timer for each call, which costs several times what a call costs here.
-final class LoadConnection {
+final class LoadConnection: LoadCarrier {
   typealias Call = UnsafeMutablePointer<LoadCall>
 
   /// A call that is over, still at its slot's address: whoever takes it takes it off lists.
@@ -36,8 +36,7 @@ final class LoadConnection {
   private var nowNanoseconds: UInt64 = 0
   private var hasReceived = false
   private var text: String?
-  /// Texts of failures that are still kept: the first ones tell what is wrong.
-  private var textsLeft = 100
+  private var texts = FailureTexts()
 
   init(headers: LoadHeaders, slotCount: Int, memory: HTTP2Memory)
     throws(HTTP2Session.ConnectionError)
@@ -60,8 +59,6 @@ final class LoadConnection {
     for index in 0..<slotCount { slots[index].buffer?.deallocate() }
     slots.deallocate()
   }
-
-  var isOpen: Bool { refusal == nil }
 
   /// Whether a call that is started now is sent now.
   var hasRoom: Bool {
@@ -156,6 +153,8 @@ final class LoadConnection {
   /// Whether nothing more can come of it: ended, or drained after a GOAWAY.
   var isOver: Bool { session == nil || (refusal != nil && openCount == 0) }
 
+  func tick(nowNanoseconds: UInt64) -> Bool { false }
+
   /// Empties `ended`, keeping its memory.
   func forgetEnded() {
     ended.removeAll(keepingCapacity: true)
@@ -168,9 +167,7 @@ final class LoadConnection {
   }
 
   private func keepText(_ make: @autoclosure () -> String) {
-    guard textsLeft > 0 else { return }
-    textsLeft -= 1
-    text = make()
+    text = texts.kept(make()) ?? text
   }
 
   private func close(_ call: Call) {

@@ -30,6 +30,7 @@ package final class TransportServer: @unchecked Sendable {
   package let address: SocketAddress
   private let loops: [LoopHandle]
   private let listener: UnsafeMutablePointer<Listener>
+  private let budget: ProcessBudget
   private var threads: [ThreadBox] = []
 
   private final class ThreadBox {
@@ -65,9 +66,11 @@ package final class TransportServer: @unchecked Sendable {
       try loops[0].eventLoop.watch(descriptor, .reading, owner: listener)
     } catch {
       Sockets.close(descriptor)
+      budget.destroy()
       throw error
     }
     self.loops = loops
+    self.budget = budget
     for (index, loop) in loops.enumerated() {
       let core =
         configuration.cores.isEmpty
@@ -115,6 +118,7 @@ package final class TransportServer: @unchecked Sendable {
     }
     listener.deinitialize(count: 1)
     listener.deallocate()
+    budget.destroy()
   }
 
   private func post(

@@ -125,6 +125,9 @@ extension SessionClient {
     changedNanoseconds = now
   }
 
+  /// Why the session is over, once it is.
+  package var failureText: String? { failure?.text }
+
   /// Whether the stream ends behind what is in `output`.
   package var endsStream: Bool { state == .ending }
 

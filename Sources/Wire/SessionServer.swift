@@ -74,13 +74,18 @@ package struct SessionServer: ~Copyable {
   // MARK: Frames
 
   /// A whole frame whose checksum is right, in state opening or live. Throws the fault that ends
-  /// the session. `now`: monotonic, nanoseconds.
-  @inline(__always)
-  package mutating func take(_ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64)
-    throws(SessionFault) -> SessionStep
-  {
-    if state == .open, header.type == SessionFrameType.call {
-      return try call(header, payload)
+  /// the session. `now`: monotonic, nanoseconds. A call that begins fills `request`: in its place,
+  /// for that is what nearly every frame comes to.
+  package mutating func take(
+    _ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64,
+    into request: inout SessionCallRequest
+  ) throws(SessionFault) -> SessionStep {
+    if header.type == SessionFrameType.call, isLive {
+      switch try call(header, payload, into: &request) {
+      case .accepted: return .call
+      case .dropped: return .nothing
+      case .refused: return refused(header, request, payload)
+      }
     }
     return try takeOther(header, payload, now)
   }
@@ -102,8 +107,6 @@ package struct SessionServer: ~Copyable {
       return .nothing
     case SessionFrameType.hello:
       throw .secondHello
-    case SessionFrameType.call:
-      return try call(header, payload)
     case SessionFrameType.message:
       return try message(header, payload)
     case SessionFrameType.cancel:

@@ -96,7 +96,10 @@ final class SessionEnd {
     var rest = bytes
     do throws(SessionFault) {
       while fault == nil, state != .closed, let frame = try reader.pointee.next(&rest) {
-        note(try machine.pointee.take(frame.header, frame.payload, now: now))
+        var request = SessionCallRequest()
+        let step = try machine.pointee.take(
+          frame.header, frame.payload, now: now, into: &request)
+        note(step, request)
       }
     } catch {
       fault = error
@@ -104,7 +107,7 @@ final class SessionEnd {
     }
   }
 
-  private func note(_ step: SessionStep) {
+  private func note(_ step: SessionStep, _ request: SessionCallRequest) {
     switch step {
     case .nothing: event("nothing")
     case .hello:
@@ -113,7 +116,7 @@ final class SessionEnd {
       event("hello")
     case .ping: event("ping")
     case .failed: event("failed")
-    case .call(let request):
+    case .call:
       // Read, so that a sanitizer sees a slice that reaches too far.
       _ = request.message.bytes.reduce(0, &+) &+ request.metadata.bytes.reduce(0, &+)
       machine.pointee.calls.insert(
