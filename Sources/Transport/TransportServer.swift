@@ -11,6 +11,8 @@ package struct TransportConfiguration: Sendable {
   package var loops: Int
   /// Cores that the loops are pinned to, in turn; empty = not pinned.
   package var cores: [Int]
+  /// Loops that never sleep.
+  package var isBusy = false
   package var clock: Clock
 
   package init(address: SocketAddress, loops: Int, cores: [Int], clock: Clock) {
@@ -52,7 +54,8 @@ package final class TransportServer: @unchecked Sendable {
     do throws(SystemError) {
       address = try Sockets.localAddress(of: descriptor)
       for index in 0..<configuration.loops {
-        let eventLoop = try EventLoop(index: index, clock: configuration.clock)
+        let eventLoop = try EventLoop(
+          index: index, clock: configuration.clock, isBusy: configuration.isBusy)
         let loop = LoopPointer.allocate(capacity: 1)
         loop.initialize(
           to: LoopState(
