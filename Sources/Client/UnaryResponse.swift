@@ -1,4 +1,4 @@
-internal import Core
+package import Core
 internal import HTTP2
 internal import Wire
 
@@ -107,7 +107,7 @@ struct UnaryResponse {
     }
     return failed(
       StatusMapping.code(resetCode: errorCode),
-      "the server reset the call: \(StatusMapping.name(resetCode: errorCode))", .connection)
+      StatusMapping.text(resetCode: errorCode), .connection)
   }
 
   private var isGRPC: Bool {
@@ -134,7 +134,8 @@ struct UnaryResponse {
 }
 
 extension ByteSlice {
-  fileprivate var trimmed: ByteSlice {
+  /// Without the blanks around it.
+  package var trimmed: ByteSlice {
     let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
     guard let first = bytes.firstIndex(where: { !isBlank($0) }),
       let last = bytes.lastIndex(where: { !isBlank($0) })

@@ -194,16 +194,25 @@ extension LoadConnection {
       let name = ByteSlice(name, count: nameCount)
       let value = ByteSlice(value, count: valueCount)
       call.pointee.header(name, value)
-      if nameCount == 12, name.equals("grpc-message") {
+      if nameCount == 12, !call.pointee.isConcluded, name.equals("grpc-message") {
         LoadConnection.at(context).keepText(ClientStatus.message(Array(value.bytes)))
       }
     },
-    headersEnded: { _, _, _ in },
+    headersEnded: { context, stream, flags in
+      let call = stream.assumingMemoryBound(to: LoadCall.self)
+      let connection = LoadConnection.at(context)
+      // Words of a block that ends nothing are not the next call's.
+      if flags & HTTP2BlockFlags.endOfStream == 0 { connection.text = nil }
+      guard !call.pointee.isConcluded else { return }
+      call.pointee.headersEnded(isTooLarge: flags & HTTP2BlockFlags.tooLarge != 0)
+      connection.endIfFaulty(call)
+    },
     data: { context, stream, bytes, count in
       let call = stream.assumingMemoryBound(to: LoadCall.self)
       LoadConnection.at(context).session?.consume(call.pointee.stream, count: count)
       if !call.pointee.isConcluded {
         call.pointee.data(UnsafeRawBufferPointer(start: bytes, count: count))
+        LoadConnection.at(context).endIfFaulty(call)
       }
     },
     streamEnded: { context, stream in
@@ -223,9 +232,20 @@ extension LoadConnection {
       LoadConnection.at(context).refusal = "the server is closing the connection: \(name)"
     })
 
+  /// What is wrong already is not waited for.
+  private func endIfFaulty(_ call: Call) {
+    guard call.pointee.fault != nil else { return }
+    text = nil
+    keepText(call.pointee.reason)
+    conclude(call, call.pointee.record(endedNanoseconds: nowNanoseconds))
+    session?.resetStream(call.pointee.stream, HTTP2ErrorCode.cancel)
+  }
+
   private func streamEnded(_ call: Call) {
     guard !call.pointee.isConcluded else { return }
-    conclude(call, call.pointee.record(endedNanoseconds: nowNanoseconds))
+    let record = call.pointee.record(endedNanoseconds: nowNanoseconds)
+    if text == nil, record.status != .ok { keepText(call.pointee.reason) }
+    conclude(call, record)
     if call.pointee.sentBytes < call.pointee.bodyCount {
       session?.resetStream(call.pointee.stream, HTTP2ErrorCode.cancel)
     }
@@ -234,8 +254,16 @@ extension LoadConnection {
   private func streamClosed(_ call: Call, _ errorCode: UInt32) {
     if !call.pointee.isConcluded {
       var record = call.pointee.record(endedNanoseconds: nowNanoseconds)
-      record.status = StatusMapping.code(resetCode: errorCode)
-      keepText("the server reset the call: \(StatusMapping.name(resetCode: errorCode))")
+      // A server that gives up at the deadline cancels.
+      let deadline = call.pointee.sentNanoseconds.addingReportingOverflow(
+        headers.timeoutNanoseconds)
+      let isLate = !deadline.overflow && nowNanoseconds >= deadline.partialValue
+      record.status =
+        errorCode == HTTP2ErrorCode.cancel && isLate
+        ? .deadlineExceeded : StatusMapping.code(resetCode: errorCode)
+      // What a GOAWAY leaves out, nghttp2 closes with REFUSED_STREAM.
+      let reason = errorCode == HTTP2ErrorCode.refusedStream ? refusal : nil
+      keepText(reason ?? StatusMapping.text(resetCode: errorCode))
       conclude(call, record)
     }
     close(call)

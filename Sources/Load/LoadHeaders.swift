@@ -10,6 +10,7 @@ package final class LoadHeaders {
   let block: HTTP2HeaderBlock
   /// What the block was made from: a session says it once.
   let authority: String
+  /// From when a call is sent, as the server is told.
   let timeoutNanoseconds: UInt64
   let metadata: [MetadataEntry]
   private let bytes: UnsafeMutableRawPointer
@@ -37,6 +38,7 @@ package final class LoadHeaders {
       return ByteSlice(next, count: count)
     }
     self.bytes = bytes
+    self.timeoutNanoseconds = timeoutNanoseconds
     block = HTTP2HeaderBlock(
       permanent: stride(from: 0, to: slices.count, by: 2).map {
         HTTP2Header(slices[$0], slices[$0 + 1])
