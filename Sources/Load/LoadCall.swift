@@ -181,9 +181,15 @@ struct LoadCall {
 
   /// The one message of an answer that came whole, without a prefix: a session's.
   mutating func answer(_ message: UnsafeRawBufferPointer) {
+    endedOK()
     guard case .none = self.message else { return self.message = .several }
-    grpcStatus = StatusCode.ok.rawValue
     self.message = ClientScoreScan(message).map { .whole($0) } ?? .unreadable
+  }
+
+  /// A session says that the call went well, which needs no headers.
+  mutating func endedOK() {
+    (httpStatus, hasHead, hasGRPCContent) = (200, true, true)
+    grpcStatus = StatusCode.ok.rawValue
   }
 
   /// What a call came to that has ended without an answer.

@@ -38,7 +38,6 @@ package final class LoadHeaders {
       return ByteSlice(next, count: count)
     }
     self.bytes = bytes
-    self.timeoutNanoseconds = timeoutNanoseconds
     block = HTTP2HeaderBlock(
       permanent: stride(from: 0, to: slices.count, by: 2).map {
         HTTP2Header(slices[$0], slices[$0 + 1])

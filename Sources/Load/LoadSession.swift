@@ -123,7 +123,7 @@ final class LoadSession: LoadCarrier {
       case .ended(let context, let end):
         guard let call = LoadSession.call(context) else { continue }
         if end.code == .ok {
-          call.pointee.grpcStatus = StatusCode.ok.rawValue
+          call.pointee.endedOK()
           conclude(call, call.pointee.record(endedNanoseconds: now), nil)
         } else {
           fail(call, end.code, end.text.text, now)
