@@ -35,6 +35,24 @@ package enum Limits {
   /// How long an ERROR may take to go, nanoseconds, before its stream is reset without it.
   package static let sessionErrorNanoseconds: UInt64 = 1_000_000_000
 
+  // MARK: The client library: its defaults, and what it holds
+
+  /// Calls that wait for a connection with room: what ten full connections have under way.
+  package static let clientWaitingCalls = 1_000
+  /// Calls of one gRPC connection that are open at a time: gRPC's own usual number of streams.
+  package static let clientCallsPerConnection = 100
+  /// Answers of a streamed call that its reader has not taken, bytes: as much as a server holds
+  /// back for one stream.
+  package static let clientUnreadBytes = 256 << 10
+  /// Requests of a `ScoreMany` that have not gone, bytes: three of the longest honest batches.
+  package static let clientUnsentBytes = 256 << 10
+  /// Requests of a call that are kept to be sent anew while nothing has come, bytes.
+  package static let clientReplayBytes = 1 << 20
+  /// Addresses of one client: the rings and lists that balancing goes through stay small.
+  package static let clientAddresses = 1_000
+  /// One read of a client's loop, bytes: sixteen thousand scores; more comes with the next read.
+  package static let clientReadBytes = 64 << 10
+
   // MARK: Models and snapshots
 
   /// A model file, bytes: 10,000 trees of 255 leaves are about 200 MB of text.
