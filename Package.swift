@@ -63,6 +63,7 @@ let package = Package(
     swift("Syscalls", ["CLinux", "Core"]),
     swift("Crypto", ["COpenSSL", "Core"]),
     swift("Models", ["CKernels", "Core"]),
+    swift("Policies", ["Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
     swift("HTTP2", ["CNghttp2", "Core"]),
     swift("Wire", ["CCrescendoProto", "CKernels", "CProtobufC", "CZlib", "Core"]),
@@ -104,6 +105,7 @@ let package = Package(
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
+    tests("PoliciesTests", ["Policies", "Core"]),
     tests(
       "SignalsTests", ["Signals", "Syscalls", "Crypto", "CKernels", "Core"],
       exclude: ["write_snapshot.py"]),
