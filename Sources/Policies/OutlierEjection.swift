@@ -125,7 +125,10 @@ package struct OutlierEjection: Sendable {
 extension OutlierEjection {
   private mutating func judge(_ index: Int, _ outcome: Outcome, now: UInt64) -> Bool {
     guard outcome != .unknown else { return false }
-    if now.elapsed(since: endpoints[index].intervalStart) >= configuration.intervalNanoseconds {
+    // An interval begins with its first call.
+    if endpoints[index].requests == 0
+      || now.elapsed(since: endpoints[index].intervalStart) >= configuration.intervalNanoseconds
+    {
       endpoints[index].intervalStart = now
       endpoints[index].requests = 0
       endpoints[index].successes = 0
