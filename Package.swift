@@ -69,6 +69,7 @@ let package = Package(
     swift("Syscalls", ["CLinux", "Core"]),
     swift("Crypto", ["COpenSSL", "Core"]),
     swift("Models", ["CKernels", "Core"]),
+    swift("Policies", ["Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
     swift("HTTP2", ["CNghttp2", "Core"]),
     swift("Wire", ["CCrescendoProto", "CKernels", "CProtobufC", "CZlib", "Core"]),
@@ -88,7 +89,8 @@ let package = Package(
         "Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Syscalls", "Core",
         logging,
       ] + flyingFox),
-    swift("Client", ["HTTP2", "EventLoop", "Wire", "Syscalls", "Core", metrics]),
+    swift(
+      "Client", ["HTTP2", "EventLoop", "Wire", "Policies", "Syscalls", "Core", metrics]),
 
     // Floor 5
     swift("Load", ["Client", "HTTP2", "Wire", "Syscalls", "Core", histogram]),
@@ -110,6 +112,7 @@ let package = Package(
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
+    tests("PoliciesTests", ["Policies", "Core"]),
     tests(
       "SignalsTests", ["Signals", "Syscalls", "Crypto", "CKernels", "Core"],
       exclude: ["write_snapshot.py"]),
