@@ -39,6 +39,9 @@ package struct CallHead: Sendable {
   package var deadlineNanoseconds: UInt64
   package var isBatch = false
   package var metadata: [MetadataEntry] = []
+  /// The caller's own wish; nil = as configured.
+  package var retries: Bool?
+  package var hedging: Bool?
 }
 
 /// One request message.
@@ -46,6 +49,8 @@ package struct OutgoingMessage: Sendable {
   package var bytes: [UInt8]
   /// Candidates in it.
   package var work: Int
+  /// What it was charged for at the call's gate, bytes; 0 where there is no gate.
+  package var charge = 0
 }
 
 /// What an attempt came to.
@@ -86,20 +91,23 @@ package struct AttemptEnd: Sendable, Equatable {
 package protocol AttemptOwner: AnyObject {
   /// A whole message of the answer.
   func attempt(_ attempt: Attempt, received message: [UInt8])
-  /// A request message has gone to where its bytes are no longer held here.
-  func attempt(_ attempt: Attempt, sent byteCount: Int)
+  /// So many more of its request messages, in their order, are no longer held here.
+  func attempt(_ attempt: Attempt, sent messageCount: Int)
   /// The end; nothing follows. Not told of an attempt that was cancelled.
   func attempt(_ attempt: Attempt, ended end: AttemptEnd)
   /// The server has not begun with it and never will: it may be made anew elsewhere, without any
-  /// effect. Nothing follows.
-  func attempt(_ attempt: Attempt, wasNotStarted why: AttemptEnd)
+  /// effect. `isRefusal`: by REFUSED_STREAM, which costs a server more than GOAWAY or DRAIN.
+  /// Nothing follows.
+  func attempt(_ attempt: Attempt, wasNotStarted why: AttemptEnd, isRefusal: Bool)
 }
 
 /// One attempt of a call, from when it is wanted to its end. Loop-confined.
 package final class Attempt {
   package let head: CallHead
-  /// Attempts of the same call before it.
-  package let number: Int
+  /// Its name within its call.
+  package let index: Int
+  /// Attempts of the same call before it that count.
+  package let previousAttempts: Int
   /// Messages that are known when it starts; at least one.
   package private(set) var first: [OutgoingMessage]
   /// No more will follow `first`.
@@ -111,14 +119,21 @@ package final class Attempt {
   package var carrierState: AnyObject?
   /// Which address it went to.
   package internal(set) var endpoint: Int?
-  package internal(set) var startNanoseconds: UInt64 = 0
+  /// Whether that address was ejected, and this attempt tells whether it is well again.
+  var isProbe = false
+  /// When it was wanted.
+  let placedNanoseconds: UInt64
+  /// Of its request, no longer held.
+  var sentMessages = 0
 
   package init(
-    _ head: CallHead, number: Int, first: [OutgoingMessage], firstAreAll: Bool,
+    _ head: CallHead, index: Int, previousAttempts: Int, placedNanoseconds: UInt64, first: [OutgoingMessage], firstAreAll: Bool,
     owner: any AttemptOwner
   ) {
     self.head = head
-    self.number = number
+    self.index = index
+    self.previousAttempts = previousAttempts
+    self.placedNanoseconds = placedNanoseconds
     self.first = first
     self.firstAreAll = firstAreAll
     self.owner = owner
@@ -141,9 +156,10 @@ package protocol Carrier: AnyObject {
   /// Whether it can carry this method at all.
   func serves(_ method: ClientMethod) -> Bool
   /// Whether an attempt can be started now.
-  func hasRoom(for attempt: Attempt) -> Bool
+  var hasRoom: Bool { get }
+  /// Attempts that take part of its room.
   var openCalls: Int { get }
-  /// Starts an attempt that there is room for.
+  /// Starts an attempt that there is room for: sets its `carrier` and sends its first messages.
   func start(_ attempt: Attempt, nowNanoseconds: UInt64)
   /// One more request message of a running attempt, or nil; `isLast`: no more will follow.
   func send(_ message: OutgoingMessage?, isLast: Bool, of attempt: Attempt)
@@ -155,11 +171,20 @@ package protocol Carrier: AnyObject {
   func drain()
 }
 
+/// A carrier that has to be agreed on with the server before it has room: sessions.
+package enum CarrierOpening: Sendable, Equatable {
+  /// It takes calls from now on.
+  case opened
+  /// The server does not speak it; `remembersForNanoseconds`: it will not for so long.
+  case notSpoken(remembersForNanoseconds: UInt64?)
+}
+
 /// Whoever has a carrier.
 package protocol CarrierOwner: AnyObject {
+  func carrier(_ carrier: any Carrier, opening: CarrierOpening)
   /// There may be room where there was none.
   func carrierHasRoom(_ carrier: any Carrier)
-  /// It takes no new calls any more, by the server's will.
+  /// It takes no new calls any more.
   func carrierIsDraining(_ carrier: any Carrier)
   /// It is over: no attempt of it is left.
   func carrierIsOver(_ carrier: any Carrier, _ reason: String)

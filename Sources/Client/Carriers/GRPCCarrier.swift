@@ -14,8 +14,9 @@ final class GRPCCarrier: Carrier {
 
   let settings: Settings
   private let link: Link
-  weak var owner: (any CarrierOwner)?
   private(set) var openCalls = 0
+  /// A server has begun to answer a call.
+  private(set) var hasServed = false
 
   init(_ link: Link, _ settings: Settings) {
     self.link = link
@@ -24,7 +25,7 @@ final class GRPCCarrier: Carrier {
 
   func serves(_ method: ClientMethod) -> Bool { true }
 
-  func hasRoom(for attempt: Attempt) -> Bool {
+  var hasRoom: Bool {
     link.isReady && openCalls < settings.callsMax && link.openStreams < link.streamsAllowed
   }
 
@@ -32,16 +33,16 @@ final class GRPCCarrier: Carrier {
     let stream = GRPCStream(attempt, self)
     attempt.carrier = self
     attempt.carrierState = stream
-    attempt.startNanoseconds = nowNanoseconds
     for message in attempt.first { stream.send(message.bytes) }
     if attempt.firstAreAll { stream.finish() }
     openCalls += 1
     guard link.open(stream, headers(attempt, nowNanoseconds)) else {
       openCalls -= 1
       attempt.carrierState = nil
+      attempt.carrier = nil
       let why = AttemptEnd(
         .unavailable, "no more calls on this connection", origin: .connection)
-      attempt.owner?.attempt(attempt, wasNotStarted: why)
+      attempt.owner?.attempt(attempt, wasNotStarted: why, isRefusal: false)
       return
     }
   }
@@ -71,6 +72,10 @@ final class GRPCCarrier: Carrier {
     attempt.carrierState as? GRPCStream
   }
 
+  func callIsAnswered() {
+    hasServed = true
+  }
+
   /// A stream is gone.
   func callEnded() {
     openCalls -= 1
@@ -90,8 +95,8 @@ final class GRPCCarrier: Carrier {
     headers.append(
       "grpc-timeout", CallTimeout.headerValue(nanoseconds: max(left, 1)), isVolatile: true)
     if head.isBatch { headers.append("crescendo-priority", "batch") }
-    if attempt.number > 0 {
-      headers.append("grpc-previous-rpc-attempts", "\(attempt.number)", isVolatile: true)
+    if attempt.previousAttempts > 0 {
+      headers.append("grpc-previous-rpc-attempts", "\(attempt.previousAttempts)", isVolatile: true)
     }
     for entry in head.metadata { headers.append(entry.name, entry.value, isVolatile: true) }
     return headers

@@ -10,10 +10,10 @@ final class GRPCStream: LinkStream {
   private var outgoing: [[UInt8]] = []
   private var sentBytes = 0
   private var isFinished = false
-  private var isDeferred = false
   /// Some of the request has gone into frames: a server may have begun with it.
   private var hasSent = false
   private var isConcluded = false
+  private var isGone = false
 
   private var head = ResponseHead()
   private var messages: ClientMessageStream
@@ -44,7 +44,7 @@ final class GRPCStream: LinkStream {
     _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ end: UnsafeMutablePointer<UInt32>
   ) -> Int {
     var written = 0
-    var goneBytes = 0
+    var gone = 0
     while written < capacity, let message = outgoing.first {
       let count = min(capacity - written, message.count - sentBytes)
       message.withUnsafeBytes { source in
@@ -56,10 +56,10 @@ final class GRPCStream: LinkStream {
       guard sentBytes == message.count else { break }
       outgoing.removeFirst()
       sentBytes = 0
-      goneBytes += message.count - MessageAssembler.prefixBytes
+      gone += 1
     }
     hasSent = hasSent || written > 0
-    if goneBytes > 0, !isConcluded { attempt.owner?.attempt(attempt, sent: goneBytes) }
+    if gone > 0, !isConcluded { attempt.owner?.attempt(attempt, sent: gone) }
     if outgoing.isEmpty, isFinished {
       end.pointee = HTTP2Body.endOfStream
       return written
@@ -75,6 +75,7 @@ final class GRPCStream: LinkStream {
   }
 
   override func headersEnded(_ flags: UInt32) {
+    carrier.callIsAnswered()
     guard !isConcluded else { return }
     if let failure = head.headersEnded(isTooLarge: flags & HTTP2BlockFlags.tooLarge != 0) {
       conclude(failure, resets: true)
@@ -147,11 +148,15 @@ final class GRPCStream: LinkStream {
   }
 
   override func closed(_ end: StreamEnd) {
-    if case .notSeen = end {} else { carrier.callEnded() }
+    // nghttp2 closes a stream that was not seen a second time.
+    if !isGone {
+      isGone = true
+      carrier.callEnded()
+    }
     guard !isConcluded else { return }
     switch end {
     case .code(HTTP2ErrorCode.refusedStream):
-      notStarted("the server refused the call")
+      notStarted("the server refused the call", isRefusal: true)
     case .code(let code):
       let isLate = attempt.head.deadlineNanoseconds <= carrier.nowNanoseconds
       conclude(head.reset(errorCode: code, deadlineHasPassed: isLate), resets: false)
@@ -163,11 +168,12 @@ final class GRPCStream: LinkStream {
     }
   }
 
-  private func notStarted(_ reason: String) {
+  private func notStarted(_ reason: String, isRefusal: Bool = false) {
     isConcluded = true
     attempt.carrierState = nil
     attempt.owner?.attempt(
-      attempt, wasNotStarted: AttemptEnd(.unavailable, reason, origin: .connection))
+      attempt, wasNotStarted: AttemptEnd(.unavailable, reason, origin: .connection),
+      isRefusal: isRefusal)
   }
 
   /// The owner wants to hear no more.

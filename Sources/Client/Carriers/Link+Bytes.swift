@@ -114,7 +114,7 @@ extension Link {
 
   func streamClosed(_ stream: LinkStream, _ errorCode: UInt32) {
     let keep = streams.removeValue(forKey: stream.id)
-    stream.isGone()
+    stream.detach()
     keep?.closed(.code(errorCode))
     owner?.linkHasRoom(self)
   }

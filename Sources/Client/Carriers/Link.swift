@@ -161,7 +161,7 @@ final class Link {
     target.deinitialize(count: 1)
     target.deallocate()
     for (_, stream) in open.sorted(by: { $0.key < $1.key }) {
-      stream.isGone()
+      stream.detach()
       stream.closed(.lost(reason))
     }
     owner?.linkIsLost(self, reason)

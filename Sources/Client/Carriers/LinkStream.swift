@@ -33,7 +33,7 @@ class LinkStream {
     self.link = link
   }
 
-  final func isGone() { link = nil }
+  final func detach() { link = nil }
 }
 
 /// Why a stream is gone.

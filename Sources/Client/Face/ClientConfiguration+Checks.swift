@@ -15,15 +15,20 @@ extension ClientConfiguration {
     try atLeast("closeTimeout", closeTimeout, .zero)
     try atLeast("keepalive.interval", keepalive.interval, .seconds(1))
     try atLeast("keepalive.timeout", keepalive.timeout, .milliseconds(1))
-    try atLeast("backoff.initial", backoff.initial, .milliseconds(1))
-    try atLeast("backoff.max", backoff.max, backoff.initial)
+    let longest = Duration.seconds(3_600)
+    try range("backoff.initial", backoff.initial, .milliseconds(1)...longest)
+    try range("backoff.max", backoff.max, backoff.initial...longest)
     if let retries {
-      try range("retries.attemptsMax", retries.attemptsMax, 1...10)
-      try range("retries.budget", retries.budget, 0...1)
+      try range("retries.attemptsMax", retries.attemptsMax, 1...Limits.callAttempts)
+      try range("retries.budgetTokens", retries.budgetTokens, 1...1_000)
+      try range("retries.budgetRatio", retries.budgetRatio, 0.001...1)
+      try range("retries.delayInitial", retries.delayInitial, .milliseconds(1)...longest)
+      try range("retries.delayMax", retries.delayMax, retries.delayInitial...longest)
     }
     if let hedging {
+      try range("hedging.attemptsMax", hedging.attemptsMax, 2...Limits.callAttempts)
       try range("hedging.percentile", hedging.percentile, 0.5...0.999)
-      try atLeast("hedging.delayMin", hedging.delayMin, .zero)
+      try range("hedging.delayMin", hedging.delayMin, .zero ... .seconds(60))
     }
     if let throttling { try range("throttling.k", throttling.k, 1.1...100) }
     for (name, value) in metadata {
@@ -35,7 +40,7 @@ extension ClientConfiguration {
   }
 
   private func parsedAddresses() throws(ClientConfigurationError) -> [SocketAddress] {
-    try range("addresses.count", addresses.count, 1...Limits.clientAddresses)
+    try range("addresses.count", addresses.count, 1...Limits.endpoints)
     var parsed: [SocketAddress] = []
     for text in addresses {
       guard let address = SocketAddress(text), address.port != 0 else {

@@ -21,21 +21,34 @@ public struct ClientConfiguration: Sendable {
     case ringHashOnUser
   }
 
-  /// Attempts after the first (gRPC A6). A server's pushback is always obeyed.
+  /// Attempts after the first (gRPC A6), of calls that failed with UNAVAILABLE, or with
+  /// RESOURCE_EXHAUSTED and a time to wait. A server's pushback is always obeyed.
   public struct Retries: Sendable, Equatable {
-    /// Attempts of one call, the first included: 1 to 10; 1 = none is repeated.
+    /// Attempts of one call, the first included: 1 to 5; 1 = none is repeated.
     public var attemptsMax = 4
-    /// Repeated attempts per call over a while: 0 to 1. Above it nothing is repeated.
-    public var budget = 0.1
+    /// The budget of all calls together, in tokens: 1 to 1,000. Each failure takes one; at half of
+    /// them and below nothing is repeated.
+    public var budgetTokens = 10
+    /// Tokens that each success gives back: 0.001 to 1.
+    public var budgetRatio = 0.1
+    /// The bound of the first random wait, doubled each time: 1 ms or more.
+    public var delayInitial: Duration = .milliseconds(10)
+    /// At least `delayInitial`, at most an hour.
+    public var delayMax: Duration = .seconds(1)
     public init() {}
   }
 
-  /// A second attempt for a call whose answer is late. `score` and `streamScores` only.
+  /// A second attempt for a call whose answer is late. `score` and `streamScores` only; counts
+  /// against the budget of `retries`.
   public struct Hedging: Sendable, Equatable {
-    /// Which of the answers seen lately count as late: 0.5 to 0.999.
+    /// Attempts of one call, the first included: 2 to 5. A hedged call that fails is tried again at
+    /// once instead of after a wait, up to this many times.
+    public var attemptsMax = 3
+    /// Which of the answers seen lately count as late: 0.5 to 0.999. Before a hundred answers
+    /// nothing is hedged.
     public var percentile = 0.95
-    /// Never sooner than this.
-    public var delayMin: Duration = .milliseconds(5)
+    /// Never sooner than this, and at most a minute.
+    public var delayMin: Duration = .milliseconds(1)
     public init() {}
   }
 
@@ -55,10 +68,11 @@ public struct ClientConfiguration: Sendable {
     public init() {}
   }
 
-  /// Between attempts to connect, and between attempts of a call: doubled each time, a random part.
+  /// Between attempts to connect: doubled each time, and a fifth more or less by chance.
   public struct Backoff: Sendable, Equatable {
-    public var initial: Duration = .milliseconds(50)
-    /// At least `initial`.
+    /// 1 ms or more.
+    public var initial: Duration = .milliseconds(100)
+    /// At least `initial`, at most an hour.
     public var max: Duration = .seconds(5)
     public init() {}
   }
@@ -79,7 +93,7 @@ public struct ClientConfiguration: Sendable {
     public init() {}
   }
 
-  /// `HOST:PORT`, IPv6 hosts in brackets; at least one, at most 1,000.
+  /// `HOST:PORT`, IPv6 hosts in brackets; 1 to 1,024.
   public var addresses: [String]
   public var framing: Framing = .automatic
   public var balancing: Balancing = .roundRobin
@@ -102,6 +116,8 @@ public struct ClientConfiguration: Sendable {
   public var bounds = Bounds()
   /// Sent with every call, for example `authorization`. As `CallOptions.metadata`.
   public var metadata: [(name: String, value: String)] = []
+  /// Whether an address whose calls fail is left alone for a while.
+  public var ejection = true
   /// Of calls that bring none.
   public var fallback: LocalFallback?
   /// Nil = what `MetricsSystem` was bootstrapped with.

@@ -116,7 +116,8 @@ public final class PromotionScoreClient: Sendable {
     let (deadline, overflow) = runtime.nowNanoseconds.addingReportingOverflow(timeout)
     return CallHead(
       method: method, deadlineNanoseconds: overflow ? distantFutureNanoseconds : deadline,
-      isBatch: options.priority == .batch, metadata: metadata)
+      isBatch: options.priority == .batch, metadata: metadata, retries: options.retries,
+      hedging: options.hedging)
   }
 
   private func unary(_ head: CallHead, _ message: OutgoingMessage, ringKey: UInt64)

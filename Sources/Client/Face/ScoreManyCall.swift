@@ -55,7 +55,8 @@ public final class ScoreManyCall: Sendable {
     async throws(RPCError) -> UInt64
   {
     let body = try request.encoded()
-    if let error = await stream.takeRoom(body.count + ScoreManyCall.roomBytes) { throw error }
+    let charge = body.count + ScoreManyCall.roomBytes
+    if let error = await stream.takeRoom(charge) { throw error }
     let micros = timeout.map { max(1, min($0.nanoseconds / 1_000, 3_600_000_000)) } ?? 0
     return try state.withLock { state throws(RPCError) in
       guard !state.isFinished else {
@@ -67,7 +68,7 @@ public final class ScoreManyCall: Sendable {
       let message = OutgoingMessage(
         bytes: ScoreManyRequestMessage.encoded(
           sequence: sequence, timeoutMicroseconds: UInt32(micros), request: body),
-        work: request.work)
+        work: request.work, charge: charge)
       // Within the lock, so that messages go in the order of their numbers.
       if state.hasBegun {
         stream.send(message, isLast: false)

@@ -16,8 +16,11 @@ final class ClientRuntime: @unchecked Sendable {
   /// One read of the loop; its bytes are dealt with before the next.
   let readBuffer = UnsafeMutableRawPointer.allocate(
     byteCount: Limits.clientReadBytes, alignment: 16)
-  var random: SplitMix64
+  var policies: CallPolicies
   private(set) var pool: Pool?
+  /// Opens a session on a link that is ready; nil = this client speaks gRPC only. Set before the
+  /// thread starts.
+  var makeSession: ((Link, any CarrierOwner) -> any Carrier)?
   private let gate = Mutex(true)
 
   private var dirty: [Link] = []
@@ -33,7 +36,7 @@ final class ClientRuntime: @unchecked Sendable {
     loop = try EventLoop(index: 0, clock: clock)
     timers = LoopTimers(loop)
     metrics = ClientMetrics(configuration.metrics)
-    random = SplitMix64(seed: seed)
+    policies = CallPolicies(configuration, seed: seed)
   }
 
   deinit {

@@ -1,4 +1,5 @@
 internal import Core
+internal import Policies
 internal import Syscalls
 
 /// One address of a client: its connections, and when the next is tried. Loop-confined.
@@ -17,13 +18,17 @@ final class Endpoint {
   private var nextNumeric = 0
   private var isResolving = false
   private var backoffTimer: LoopTimers.ID?
-  private var failures = 0
+  private var backoff: Backoff
   private var isClosed = false
 
   init(_ runtime: ClientRuntime, index: Int, address: SocketAddress) {
     self.runtime = runtime
     self.index = index
     self.address = address
+    let backoff = runtime.configuration.backoff
+    self.backoff = Backoff(
+      initialNanoseconds: backoff.initial.nanoseconds, multiplier: 2,
+      maxNanoseconds: backoff.max.nanoseconds)
   }
 
   var isConnecting: Bool { isResolving || connections.contains { $0.isConnecting } }
@@ -36,16 +41,14 @@ final class Endpoint {
       && connections.count < runtime.configuration.connectionsMax
   }
 
-  func hasRoom(for attempt: Attempt) -> Bool {
-    connections.contains { $0.carrier(for: attempt) != nil }
+  func hasRoom(for method: ClientMethod) -> Bool {
+    connections.contains { $0.carrier(for: method) != nil }
   }
 
   /// Starts an attempt that there is room for: the fullest connection takes it.
   func start(_ attempt: Attempt) {
-    let able = connections.filter { $0.carrier(for: attempt) != nil }
-    guard let fullest = able.max(by: { $0.openCalls < $1.openCalls }) else { return }
-    attempt.endpoint = index
-    fullest.start(attempt)
+    let able = connections.filter { $0.carrier(for: attempt.head.method) != nil }
+    able.max { $0.openCalls < $1.openCalls }?.start(attempt)
   }
 
   // MARK: Connecting
@@ -67,7 +70,7 @@ final class Endpoint {
     do throws(SystemError) {
       let connection = try PooledConnection(self, to: target, runtime: runtime)
       connections.append(connection)
-      pool?.connectionsHaveChanged(by: 1)
+      pool?.connectionsHaveChanged(index, by: 1)
     } catch {
       failed("\(error)")
     }
@@ -103,55 +106,52 @@ final class Endpoint {
   private func failed(_ reason: String) {
     lastFailure = reason
     runtime.metrics.count(.connectionFailure)
-    pool?.roomHasChanged()
+    pool?.refresh(index)
     guard !isClosed, backoffTimer == nil else { return }
     // The next address of the same name is tried at once.
     if nextNumeric < numeric.count { return connect() }
-    let backoff = runtime.configuration.backoff
-    let bound = backoff.max.nanoseconds
-    let grown = backoff.initial.nanoseconds.multipliedReportingOverflow(
-      by: 1 << UInt64(min(failures, 30)))
-    let wait = grown.overflow ? bound : min(grown.partialValue, bound)
-    failures += 1
-    backoffTimer = runtime.timers.after(wait / 2 + .random(in: 0...wait / 2, using: &runtime.random)) {
-      [weak self] in
+    let wait = backoff.next(&runtime.policies.random)
+    backoffTimer = runtime.timers.after(wait) { [weak self] in
       self?.backoffTimer = nil
       self?.wake()
     }
+  }
+
+  /// A session to be opened on a new link; nil = gRPC is spoken here.
+  func makeSession(on link: Link, owner: any CarrierOwner) -> (any Carrier)? {
+    guard runtime.configuration.framing != .grpc, grpcUntilNanoseconds <= runtime.nowNanoseconds
+    else { return nil }
+    return runtime.makeSession?(link, owner)
   }
 
   // MARK: What connections tell
 
   func connectionIsReady() {
     lastFailure = nil
-    pool?.roomHasChanged()
+    pool?.refresh(index)
   }
 
   func connectionHasRoom() {
-    pool?.roomHasChanged()
+    pool?.refresh(index)
   }
 
-  /// A connection has served for a while: the next failure is the first.
-  func connectionHasProved() {
-    failures = 0
+  func connectionIsDraining() {
+    pool?.refresh(index)
+    // Another one takes its place while its calls finish.
+    if !connections.contains(where: { !$0.isDraining }) { connect() }
   }
 
   func connectionIsOver(_ connection: PooledConnection, _ reason: String) {
     connections.removeAll { $0 === connection }
-    pool?.connectionsHaveChanged(by: -1)
+    pool?.connectionsHaveChanged(index, by: -1)
     if isClosed { return }
+    // One that has answered calls is renewed at once; one that never did waits its turn.
     if connection.hasServed {
-      failures = 0
+      backoff.reset()
       wake()
     } else {
       failed(reason)
     }
-  }
-
-  func connectionIsDraining() {
-    pool?.roomHasChanged()
-    // Another one takes its place while its calls finish.
-    if !connections.contains(where: { !$0.isDraining }), canGrow { connect() }
   }
 
   func close() {

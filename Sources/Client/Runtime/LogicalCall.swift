@@ -1,4 +1,5 @@
 internal import Core
+internal import Policies
 
 /// Where the answer of a call goes. Called on the loop; `ended` exactly once, and last.
 protocol CallSink: AnyObject, Sendable {
@@ -9,6 +10,8 @@ protocol CallSink: AnyObject, Sendable {
 }
 
 /// One call as its caller sees it, with all its attempts. It ends exactly once.
+///
+/// What is to be done is decided by `CallAttempts`; this does it.
 final class LogicalCall: @unchecked Sendable {
   // Unchecked: made by its caller and handed to the loop; everything that varies is touched there
   // only.
@@ -16,24 +19,30 @@ final class LogicalCall: @unchecked Sendable {
 
   let head: CallHead
   let ringKey: UInt64
-  private let runtime: ClientRuntime
+  let runtime: ClientRuntime
   private var state = State.new
   private var sink: (any CallSink)?
   private var isCancelled = false
   private var startNanoseconds: UInt64 = 0
   private var deadlineTimer: LoopTimers.ID?
+  private var attemptTimer: LoopTimers.ID?
 
-  /// Requests so far, for attempts to come; nil once they are too many, or an answer has come.
-  private var requests: [OutgoingMessage]? = []
-  private var requestBytes = 0
-  private var isFinished = false
-  private var attempt: Attempt?
-  private var restarts = 0
+  private var requests: RequestLog
+  private var policy: CallAttempts?
+  /// Attempts under way, few.
+  private var live: [Attempt] = []
+  /// Where attempts went that failed: others are wanted.
+  private var avoided = EndpointSet()
+  /// Of unary calls: the message of each attempt that has one.
+  private var messages: [Int: [UInt8]] = [:]
+  private var lastEnd = AttemptEnd.ok
+  private var isCommitted = false
 
   init(_ runtime: ClientRuntime, _ head: CallHead, ringKey: UInt64) {
     self.runtime = runtime
     self.head = head
     self.ringKey = ringKey
+    requests = RequestLog(isBounded: !head.method.hasOneRequest)
   }
 
   // MARK: What its caller does, on the loop
@@ -44,86 +53,132 @@ final class LogicalCall: @unchecked Sendable {
     self.sink = sink
     startNanoseconds = runtime.nowNanoseconds
     state = .running
-    keep(message, isLast: isOnly)
+    requests.append(message, isLast: isOnly)
     if isCancelled { return conclude(LogicalCall.cancelled) }
     if let refusal = runtime.enlist(self) { return conclude(refusal) }
-    if head.deadlineNanoseconds <= startNanoseconds { return conclude(LogicalCall.late) }
-    deadlineTimer = runtime.timers.at(head.deadlineNanoseconds) { [weak self] in
-      self?.deadlineHasCome()
+    guard runtime.policies.admits(now: startNanoseconds) else {
+      runtime.metrics.count(.throttled)
+      let text = "turned away by this client, for its servers turn most calls away"
+      return conclude(RPCError(.resourceExhausted, text))
     }
-    startAttempt()
+    deadlineTimer = runtime.timers.at(head.deadlineNanoseconds) { [weak self] in
+      self?.deadlineTimer = nil
+      self?.handle(.deadline)
+    }
+    policy = runtime.policies.attempts(head)
+    handle(.start)
   }
 
   /// One more message, or nil; `isLast`: no more will follow.
   func send(_ message: OutgoingMessage?, isLast: Bool) {
-    guard state == .running, !isFinished else { return }
-    keep(message, isLast: isLast)
-    guard let attempt else { return }
-    if let carrier = attempt.carrier {
-      carrier.send(message, isLast: isLast, of: attempt)
-    } else {
-      attempt.append(message, isLast: isLast)
+    guard state == .running, !requests.isFinished else { return }
+    requests.append(message, isLast: isLast)
+    for attempt in live {
+      if let carrier = attempt.carrier {
+        carrier.send(message, isLast: isLast, of: attempt)
+      } else {
+        attempt.append(message, isLast: isLast)
+      }
     }
+    // What cannot be sent anew stays where it is.
+    if requests.messages == nil, let attempt = live.first { commit(attempt) }
   }
 
   /// The caller has read this much of a streamed answer.
   func taken(_ byteCount: Int) {
-    guard let attempt else { return }
+    guard isCommitted, let attempt = live.first else { return }
     attempt.carrier?.taken(byteCount, of: attempt)
   }
 
   func cancel() {
     isCancelled = true
-    cut(LogicalCall.cancelled)
+    handle(.cancel)
   }
 
   /// Ends it here and now, whatever it is doing.
   func cut(_ error: RPCError) {
     guard state == .running else { return }
+    for attempt in live { drop(attempt, .unknown) }
     conclude(error)
   }
 
   static let cancelled = RPCError(.cancelled, "the caller has cancelled the call")
   static let late = RPCError(.deadlineExceeded, "no answer within the timeout")
 
-  private func deadlineHasCome() {
-    deadlineTimer = nil
-    cut(LogicalCall.late)
-  }
-
-  private func keep(_ message: OutgoingMessage?, isLast: Bool) {
-    isFinished = isFinished || isLast
-    guard let message, requests != nil else { return }
-    requestBytes += message.bytes.count
-    if requestBytes > Limits.clientReplayBytes, !head.method.hasOneRequest {
-      requests = nil
-    } else {
-      requests?.append(message)
-    }
-  }
-
   // MARK: Attempts
 
-  private func startAttempt() {
-    guard let requests else {
-      return conclude(RPCError(.unavailable, "the call cannot be made anew", origin: .connection))
+  private func handle(_ event: CallAttempts.Event) {
+    guard state == .running, var policy else { return }
+    let actions = runtime.policies.handle(event, &policy, now: runtime.nowNanoseconds)
+    self.policy = policy
+    let isLate = actions.conclusion == .deadlineExceeded
+    for index in actions.cancel {
+      guard let attempt = live.first(where: { $0.index == index }) else { continue }
+      if actions.conclusion != .cancelled { recordLatency(attempt) }
+      drop(attempt, isLate ? .failure : .unknown)
     }
+    if let timer = actions.timer { setTimer(timer) }
+    switch actions.conclusion {
+    case .attempt(let index):
+      if lastEnd.code == .ok, let message = messages[index] { sink?.received(message) }
+      conclude(lastEnd.error)
+    case .cancelled: conclude(LogicalCall.cancelled)
+    case .deadlineExceeded: conclude(LogicalCall.late)
+    case nil: if let start = actions.start { self.start(start) }
+    }
+  }
+
+  private func setTimer(_ instant: UInt64) {
+    runtime.timers.cancel(attemptTimer)
+    attemptTimer = runtime.timers.at(instant) { [weak self] in
+      self?.attemptTimer = nil
+      self?.handle(.timer)
+    }
+  }
+
+  private func start(_ start: CallActions.Start) {
     let attempt = Attempt(
-      head, number: 0, first: requests, firstAreAll: isFinished, owner: self)
-    self.attempt = attempt
+      head, index: start.index, previousAttempts: start.previousAttempts,
+      placedNanoseconds: runtime.nowNanoseconds, first: requests.messages ?? [],
+      firstAreAll: requests.isFinished, owner: self)
+    if !live.isEmpty {
+      runtime.metrics.count(.hedge)
+      for other in live { if let endpoint = other.endpoint { avoided.insert(endpoint) } }
+    } else if start.previousAttempts > 0 {
+      runtime.metrics.count(.retry)
+    }
     runtime.metrics.count(.attempt)
-    runtime.pool?.place(attempt, key: ringKey)
+    live.append(attempt)
+    runtime.pool?.place(attempt, key: ringKey, avoiding: avoided)
+  }
+
+  /// Of an attempt that nobody wants any more.
+  private func drop(_ attempt: Attempt, _ verdict: OutlierEjection.Outcome) {
+    live.removeAll { $0 === attempt }
+    attempt.owner = nil
+    runtime.pool?.withdraw(attempt)
+    runtime.pool?.ended(attempt, verdict)
+  }
+
+  private func recordLatency(_ attempt: Attempt) {
+    runtime.policies.took(
+      head.method, nanoseconds: runtime.nowNanoseconds - attempt.placedNanoseconds)
+  }
+
+  private func commit(_ attempt: Attempt) {
+    guard !isCommitted else { return }
+    isCommitted = true
+    requests.forget()
+    handle(.firstMessage(attempt.index))
   }
 
   private func conclude(_ error: RPCError?) {
     guard state == .running else { return }
     state = .ended
     runtime.timers.cancel(deadlineTimer)
-    if let attempt {
-      self.attempt = nil
-      runtime.pool?.withdraw(attempt)
-    }
-    requests = nil
+    runtime.timers.cancel(attemptTimer)
+    requests.forget()
+    messages = [:]
     let code = error.map { StatusCode($0.code) } ?? .ok
     runtime.metrics.ended(
       head.method, code, nanoseconds: runtime.nowNanoseconds - startNanoseconds)
@@ -135,28 +190,81 @@ final class LogicalCall: @unchecked Sendable {
 
 extension LogicalCall: AttemptOwner {
   func attempt(_ attempt: Attempt, received message: [UInt8]) {
-    guard state == .running, attempt === self.attempt else { return }
-    // From here on it cannot be made anew.
-    if !head.method.isUnary { requests = nil }
-    sink?.received(message)
+    guard state == .running else { return }
+    if head.method.isUnary {
+      messages[attempt.index] = message
+    } else {
+      commit(attempt)
+      sink?.received(message)
+    }
   }
 
-  func attempt(_ attempt: Attempt, sent byteCount: Int) {
-    guard state == .running, attempt === self.attempt else { return }
-    sink?.sent(byteCount)
+  func attempt(_ attempt: Attempt, sent messageCount: Int) {
+    guard state == .running else { return }
+    attempt.sentMessages += messageCount
+    let released = requests.release(through: attempt.sentMessages)
+    if released > 0 { sink?.sent(released) }
   }
 
   func attempt(_ attempt: Attempt, ended end: AttemptEnd) {
-    guard state == .running, attempt === self.attempt else { return }
-    self.attempt = nil
-    conclude(end.error)
+    finish(attempt, end.verdict)
+    guard state == .running else { return }
+    if end.code == .ok { recordLatency(attempt) }
+    if end.origin == .server {
+      runtime.policies.answered(end.code, now: runtime.nowNanoseconds)
+    }
+    lastEnd = end
+    handle(.attemptEnded(attempt.index, end.outcome))
   }
 
-  func attempt(_ attempt: Attempt, wasNotStarted why: AttemptEnd) {
-    guard state == .running, attempt === self.attempt else { return }
-    self.attempt = nil
-    restarts += 1
-    if restarts > 5 { return conclude(why.error) }
-    startAttempt()
+  func attempt(_ attempt: Attempt, wasNotStarted why: AttemptEnd, isRefusal: Bool) {
+    finish(attempt, .unknown)
+    guard state == .running else { return }
+    lastEnd = why
+    handle(.attemptEnded(attempt.index, isRefusal ? .refused : .notStarted))
+  }
+
+  private func finish(_ attempt: Attempt, _ verdict: OutlierEjection.Outcome) {
+    live.removeAll { $0 === attempt }
+    attempt.owner = nil
+    if verdict == .failure, let endpoint = attempt.endpoint { avoided.insert(endpoint) }
+    runtime.pool?.ended(attempt, verdict)
+  }
+}
+
+/// The requests of one call: what further attempts would send, and what is charged for.
+struct RequestLog {
+  /// Nil when they were let go: too many, or an answer has come.
+  private(set) var messages: [OutgoingMessage]? = []
+  private(set) var isFinished = false
+  private let isBounded: Bool
+  private var bytes = 0
+  /// Of messages that no attempt has sent yet, from `releasedCount` on.
+  private var charges: [Int] = []
+  private var releasedCount = 0
+
+  init(isBounded: Bool) {
+    self.isBounded = isBounded
+  }
+
+  mutating func append(_ message: OutgoingMessage?, isLast: Bool) {
+    isFinished = isFinished || isLast
+    guard let message else { return }
+    charges.append(message.charge)
+    bytes += message.bytes.count
+    messages?.append(message)
+    if isBounded, bytes > Limits.clientReplayBytes { messages = nil }
+  }
+
+  mutating func forget() { messages = nil }
+
+  /// An attempt has sent its first `count` messages: the bytes that are free by that.
+  mutating func release(through count: Int) -> Int {
+    let new = min(count - releasedCount, charges.count)
+    guard new > 0 else { return 0 }
+    let freed = charges.prefix(new).reduce(0, +)
+    charges.removeFirst(new)
+    releasedCount += new
+    return freed
   }
 }

@@ -1,4 +1,5 @@
 internal import Core
+internal import Policies
 internal import Syscalls
 
 /// All connections of a client, and the line of attempts that wait for room. Loop-confined.
@@ -8,14 +9,15 @@ internal import Syscalls
 final class Pool {
   private unowned let runtime: ClientRuntime
   let endpoints: [Endpoint]
+  private var balancer: Balancer
   private var line = WaitingLine()
   private(set) var needsPump = false
-  private var isClosed = false
-  private var cursor = 0
   private var connectionCount = 0
 
   init(_ runtime: ClientRuntime, _ addresses: [SocketAddress]) {
     self.runtime = runtime
+    balancer = Balancer(
+      runtime.configuration, addresses, start: Int(runtime.policies.random.next() >> 40))
     endpoints = addresses.enumerated().map { Endpoint(runtime, index: $0, address: $1) }
     for endpoint in endpoints { endpoint.pool = self }
   }
@@ -23,18 +25,17 @@ final class Pool {
   // MARK: Attempts
 
   /// Starts an attempt, now or when there is room. Its owner hears what becomes of it.
-  func place(_ attempt: Attempt, key: UInt64) {
-    for endpoint in endpoints { endpoint.wake() }
-    if line.isEmpty, let endpoint = choose(attempt, key) {
-      return endpoint.start(attempt)
-    }
+  func place(_ attempt: Attempt, key: UInt64, avoiding: EndpointSet) {
+    for endpoint in endpoints where endpoint.connections.isEmpty { endpoint.wake() }
+    let waiting = WaitingAttempt(attempt: attempt, key: key, avoiding: avoiding)
+    if line.isEmpty, let index = choose(waiting) { return start(waiting, index) }
     if line.count >= runtime.configuration.bounds.waitingCalls {
       let text = "\(line.count) calls wait for a connection already"
       attempt.owner?.attempt(
         attempt, ended: AttemptEnd(.resourceExhausted, text, origin: .client))
       return
     }
-    line.append(attempt, key: key)
+    line.append(waiting)
     runtime.metrics.setWaiting(line.count)
     needsPump = true
   }
@@ -43,13 +44,47 @@ final class Pool {
   func withdraw(_ attempt: Attempt) {
     if line.remove(attempt) {
       runtime.metrics.setWaiting(line.count)
-      return
+    } else {
+      attempt.carrier?.cancel(attempt)
     }
-    attempt.carrier?.cancel(attempt)
   }
 
-  /// Something has changed: an attempt that waits may start, or nobody can take it any more.
-  func roomHasChanged() {
+  /// An attempt that was placed is over, by whatever: told once of each.
+  func ended(_ attempt: Attempt, _ verdict: OutlierEjection.Outcome) {
+    guard let index = attempt.endpoint else { return }
+    let now = runtime.nowNanoseconds
+    let until = balancer.ended(index, verdict, isProbe: attempt.isProbe, now: now)
+    refresh(index)
+    guard let until else { return }
+    runtime.metrics.count(.ejection)
+    // Kept by nobody: when it comes up too late it does nothing.
+    _ = runtime.timers.at(until) { [weak self] in self?.refresh(index) }
+  }
+
+  private func start(_ waiting: WaitingAttempt, _ index: Int) {
+    let attempt = waiting.attempt
+    attempt.endpoint = index
+    attempt.isProbe = balancer.started(index, now: runtime.nowNanoseconds)
+    endpoints[index].start(attempt)
+    refresh(index)
+  }
+
+  /// Nil when nobody has room.
+  private func choose(_ waiting: WaitingAttempt) -> Int? {
+    let method = waiting.attempt.head.method
+    let chosen = balancer.pick(
+      key: waiting.key, avoiding: waiting.avoiding, random: &runtime.policies.random)
+    if let chosen, endpoints[chosen].hasRoom(for: method) { return chosen }
+    // Those that are ejected are better than none; and not every method goes over every framing.
+    return endpoints.first { $0.hasRoom(for: method) }?.index
+  }
+
+  /// Something has changed at an endpoint: its room, its connections, its health.
+  func refresh(_ index: Int) {
+    let endpoint = endpoints[index]
+    balancer.update(
+      index, hasRoom: endpoint.hasRoom(for: .score), inFlight: endpoint.openCalls,
+      now: runtime.nowNanoseconds)
     needsPump = true
   }
 
@@ -58,24 +93,12 @@ final class Pool {
     guard needsPump else { return }
     needsPump = false
     let before = line.count
-    while let (attempt, key) = line.first {
-      guard let endpoint = choose(attempt, key) else { break }
+    while let waiting = line.first, let index = choose(waiting) {
       line.removeFirst()
-      endpoint.start(attempt)
+      start(waiting, index)
     }
     if !line.isEmpty { grow() }
     if line.count != before { runtime.metrics.setWaiting(line.count) }
-  }
-
-  private func choose(_ attempt: Attempt, _ key: UInt64) -> Endpoint? {
-    for step in 0..<endpoints.count {
-      let endpoint = endpoints[(cursor + step) % endpoints.count]
-      if endpoint.hasRoom(for: attempt) {
-        cursor = (cursor + step + 1) % endpoints.count
-        return endpoint
-      }
-    }
-    return nil
   }
 
   /// No connection has room for the first in line.
@@ -83,86 +106,29 @@ final class Pool {
     if endpoints.contains(where: \.isConnecting) { return }
     let candidates = endpoints.filter(\.canGrow)
     if let fewest = candidates.min(by: { $0.connections.count < $1.connections.count }) {
-      fewest.connect()
-      return
+      return fewest.connect()
     }
     if endpoints.contains(where: \.isConnected) { return }
     // Nobody can be reached, and all are waiting to be tried again: calls do not wait for that.
     let reason = endpoints.lazy.compactMap(\.lastFailure).first ?? "no address can be reached"
-    while let (attempt, _) = line.first {
+    while let waiting = line.first {
       line.removeFirst()
-      attempt.owner?.attempt(
-        attempt, ended: AttemptEnd(.unavailable, "no connection: \(reason)", origin: .connection))
+      waiting.attempt.owner?.attempt(
+        waiting.attempt,
+        ended: AttemptEnd(.unavailable, "no connection: \(reason)", origin: .connection))
     }
   }
 
   // MARK: Connections
 
-  func connectionsHaveChanged(by difference: Int) {
+  func connectionsHaveChanged(_ index: Int, by difference: Int) {
     connectionCount += difference
     runtime.metrics.setConnections(connectionCount)
-    needsPump = true
+    refresh(index)
   }
 
   /// Nothing is open any more.
   func close() {
-    isClosed = true
     for endpoint in endpoints { endpoint.close() }
-  }
-}
-
-/// Attempts in the order in which they came. Taking one out of the middle is O(1): its place stays
-/// empty until the line has moved on, or until most places are empty.
-struct WaitingLine {
-  private var places: [(attempt: Attempt, key: UInt64)?] = []
-  private var start = 0
-  private(set) var count = 0
-  private var positions: [ObjectIdentifier: Int] = [:]
-
-  var isEmpty: Bool { count == 0 }
-
-  var first: (attempt: Attempt, key: UInt64)? {
-    mutating get {
-      while start < places.count {
-        if let place = places[start] { return place }
-        start += 1
-      }
-      return nil
-    }
-  }
-
-  mutating func append(_ attempt: Attempt, key: UInt64) {
-    positions[ObjectIdentifier(attempt)] = places.count
-    places.append((attempt, key))
-    count += 1
-  }
-
-  mutating func removeFirst() {
-    guard let first else { return }
-    _ = remove(first.attempt)
-  }
-
-  /// False when it is not in the line.
-  mutating func remove(_ attempt: Attempt) -> Bool {
-    guard let position = positions.removeValue(forKey: ObjectIdentifier(attempt)) else {
-      return false
-    }
-    places[position] = nil
-    count -= 1
-    compactIfSparse()
-    return true
-  }
-
-  private mutating func compactIfSparse() {
-    if count == 0 {
-      places.removeAll(keepingCapacity: true)
-      start = 0
-    } else if places.count > 64, places.count > 2 * count {
-      places = places.filter { $0 != nil }
-      start = 0
-      for (position, place) in places.enumerated() {
-        if let place { positions[ObjectIdentifier(place.attempt)] = position }
-      }
-    }
   }
 }

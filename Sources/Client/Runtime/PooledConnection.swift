@@ -8,10 +8,14 @@ final class PooledConnection {
   private let runtime: ClientRuntime
   private let link: Link
   private let grpc: GRPCCarrier
+  /// What goes before gRPC for the methods that it serves, once it is open.
+  private var session: (any Carrier)?
+  /// What is being agreed on with the server: calls wait for that.
+  private var opening: (any Carrier)?
   private(set) var isReady = false
   private(set) var isDraining = false
-  /// A call has ended well on it.
-  private(set) var hasServed = false
+  /// Whether a server has answered calls on it, or kept it for a while.
+  var hasServed: Bool { grpc.hasServed || session != nil }
   private var isOver = false
   private var connectTimer: LoopTimers.ID?
   private var keepaliveTimer: LoopTimers.ID?
@@ -40,17 +44,18 @@ final class PooledConnection {
   }
 
   var isConnecting: Bool { !isReady && !isOver }
-  var openCalls: Int { grpc.openCalls }
+  var openCalls: Int { grpc.openCalls + (session?.openCalls ?? 0) }
 
-  /// What would take the attempt now; nil = nothing here has room.
-  func carrier(for attempt: Attempt) -> (any Carrier)? {
+  /// What would take a call now; nil = nothing here has room.
+  func carrier(for method: ClientMethod) -> (any Carrier)? {
     guard isReady, !isDraining else { return nil }
-    return grpc.hasRoom(for: attempt) ? grpc : nil
+    let chosen: any Carrier = session.flatMap { $0.serves(method) ? $0 : nil } ?? grpc
+    return chosen.hasRoom ? chosen : nil
   }
 
+  /// Starts an attempt that there is room for.
   func start(_ attempt: Attempt) {
-    guard let carrier = carrier(for: attempt) else { return }
-    hasServed = true
+    guard let carrier = carrier(for: attempt.head.method) else { return }
     carrier.start(attempt, nowNanoseconds: runtime.nowNanoseconds)
     watch()
   }
@@ -94,6 +99,11 @@ final class PooledConnection {
 
 extension PooledConnection: LinkOwner {
   func linkIsReady(_ link: Link) {
+    guard let carrier = endpoint.makeSession(on: link, owner: self) else { return becomeReady() }
+    opening = carrier
+  }
+
+  private func becomeReady() {
     runtime.timers.cancel(connectTimer)
     isReady = true
     endpoint.connectionIsReady()
@@ -114,8 +124,44 @@ extension PooledConnection: LinkOwner {
     isOver = true
     isReady = false
     isDraining = true
+    opening = nil
+    session = nil
     runtime.timers.cancel(connectTimer)
     runtime.timers.cancel(keepaliveTimer)
     endpoint.connectionIsOver(self, reason)
+  }
+}
+
+extension PooledConnection: CarrierOwner {
+  func carrier(_ carrier: any Carrier, opening: CarrierOpening) {
+    guard self.opening === carrier else { return }
+    self.opening = nil
+    switch opening {
+    case .opened: session = carrier
+    case .notSpoken(let nanoseconds):
+      if let nanoseconds {
+        let (sum, overflow) = runtime.nowNanoseconds.addingReportingOverflow(nanoseconds)
+        endpoint.grpcUntilNanoseconds = overflow ? .max : sum
+      }
+    }
+    becomeReady()
+  }
+
+  func carrierHasRoom(_ carrier: any Carrier) {
+    endpoint.connectionHasRoom()
+  }
+
+  func carrierIsDraining(_ carrier: any Carrier) {
+    // The connection goes with its session: another one takes its place.
+    link.drain("the session drains")
+  }
+
+  func carrierIsOver(_ carrier: any Carrier, _ reason: String) {
+    if opening === carrier {
+      return self.carrier(carrier, opening: .notSpoken(remembersForNanoseconds: nil))
+    }
+    guard session === carrier else { return }
+    session = nil
+    link.drain(reason)
   }
 }
