@@ -1,6 +1,7 @@
 import Client
 import Core
 import Engine
+import Synchronization
 import Syscalls
 import Testing
 
@@ -63,6 +64,12 @@ func stop(_ server: TestServer) async {
   }
 }
 
+private final class Flag: Sendable {
+  private let value = Atomic<Bool>(false)
+  var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+  func set() { value.store(true, ordering: .sequentiallyConsistent) }
+}
+
 @Suite struct PublicClientTests {
   @Test func callsOfEveryMethodHaveTheirAnswers() async throws {
     try await withClient(try TestServer(shards: 2)) { client in
@@ -122,6 +129,84 @@ func stop(_ server: TestServer) async {
         }
         for try await isRight in group { #expect(isRight) }
       }
+    }
+  }
+
+  /// One of two servers stops in the midst of it, with its notice, GOAWAY and end: every call has
+  /// its answer all the same.
+  @Test func aServerThatStopsLosesNoCall() async throws {
+    let (first, second) = (try TestServer(shards: 1), try TestServer(shards: 1))
+    var configuration = ClientConfiguration(first, second)
+    // Nothing but what was not started may be sent twice.
+    configuration.retries = nil
+    configuration.hedging = nil
+    let client = try PromotionScoreClient(configuration)
+    let stopped = Flag()
+    let calls = try await withThrowingTaskGroup(of: Int.self) { group in
+      for task in 0..<8 {
+        group.addTask {
+          var (count, behind) = (0, 0)
+          while behind < 10 {
+            let ids = (0...UInt64(task + count % 20)).map { $0 + 1 }
+            let answer = try await client.score(ScoreRequest(itemIDs: ids))
+            #expect(answer.isRight(for: ids))
+            count += 1
+            if stopped.isSet { behind += 1 }
+          }
+          return count
+        }
+      }
+      await stop(first)
+      stopped.set()
+      return try await group.reduce(0, +)
+    }
+    #expect(calls >= 80)
+    await client.close()
+    await stop(second)
+  }
+
+  /// More batches than a server works on at a time, and more bytes than may wait.
+  @Test func manyLargeBatchesAreHeldBackAndAnswered() async throws {
+    try await withClient(try TestServer(shards: 2), { $0.bounds.unsentBytes = 4 << 10 }) { client in
+      let many = client.scoreMany()
+      let ids = (0..<2_000).map { UInt64($0 % 64 + 1) }
+      let sender = Task {
+        for _ in 0..<300 { try await many.send(ScoreRequest(itemIDs: ids)) }
+        many.finish()
+      }
+      var (count, scored) = (0, 0)
+      for try await answer in many.answers {
+        count += 1
+        switch answer.result {
+        case .success(let response):
+          #expect(response.count == ids.count)
+          scored += 1
+        // On a slow machine they fill the queues.
+        case .failure(let error): #expect(error.code == .resourceExhausted)
+        }
+      }
+      try await sender.value
+      #expect(count == 300 && scored > 0)
+    }
+  }
+
+  @Test func oneBadBatchOfManyFailsAlone() async throws {
+    try await withClient(try TestServer(shards: 1)) { client in
+      let many = client.scoreMany()
+      var bad = ScoreRequest(itemIDs: [1])
+      bad.model = "nobody"
+      try await many.send(bad)
+      try await many.send(ScoreRequest(itemIDs: [2]))
+      many.finish()
+      var outcomes: [UInt64: Bool] = [:]
+      for try await answer in many.answers {
+        if case .success = answer.result {
+          outcomes[answer.sequence] = true
+        } else {
+          outcomes[answer.sequence] = false
+        }
+      }
+      #expect(outcomes == [0: false, 1: true])
     }
   }
 }

@@ -127,7 +127,8 @@ package final class Attempt {
   var sentMessages = 0
 
   package init(
-    _ head: CallHead, index: Int, previousAttempts: Int, placedNanoseconds: UInt64, first: [OutgoingMessage], firstAreAll: Bool,
+    _ head: CallHead, index: Int, previousAttempts: Int, placedNanoseconds: UInt64,
+    first: [OutgoingMessage], firstAreAll: Bool,
     owner: any AttemptOwner
   ) {
     self.head = head

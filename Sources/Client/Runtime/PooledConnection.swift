@@ -112,6 +112,7 @@ extension PooledConnection: LinkOwner {
   func linkIsDraining(_ link: Link, _ reason: String) {
     isDraining = true
     endpoint.connectionIsDraining()
+    session?.drain()
     if link.openStreams == 0 { link.close() }
   }
 
