@@ -64,7 +64,7 @@ public final class SessionChannel {
 
   package init(_ address: SocketAddress, _ options: Options) throws(SessionChannelError) {
     let began = Clock.system.monotonicNanoseconds()
-    let limit = UInt64(clamping: options.connectTimeout.nanoseconds)
+    let limit = options.connectTimeout.nanoseconds
     do throws(SystemError) {
       descriptor = try Sockets.connect(
         to: address, timeoutMilliseconds: Int32(clamping: limit / 1_000_000))
@@ -155,7 +155,7 @@ public final class SessionChannel {
     throws(SessionChannelError)
   {
     let began = Clock.system.monotonicNanoseconds()
-    let limit = UInt64(clamping: timeout.nanoseconds)
+    let limit = timeout.nanoseconds
     flush()
     var handed = take(began, body)
     while !handed, failure == nil {
@@ -262,13 +262,5 @@ public final class SessionChannel {
     guard case .bytes(let count) = result else { return false }
     outputStart += count
     return true
-  }
-}
-
-extension Duration {
-  var nanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : whole &+ attoseconds / 1_000_000_000
   }
 }

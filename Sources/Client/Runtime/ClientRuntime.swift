@@ -2,6 +2,7 @@ internal import Core
 internal import EventLoop
 internal import Syscalls
 internal import Synchronization
+internal import Wire
 
 /// The one background thread of a client, and everything that lives on it.
 ///
@@ -18,9 +19,6 @@ final class ClientRuntime: @unchecked Sendable {
     byteCount: Limits.clientReadBytes, alignment: 16)
   var policies: CallPolicies
   private(set) var pool: Pool?
-  /// Opens a session on a link that is ready; nil = this client speaks gRPC only. Set before the
-  /// thread starts.
-  var makeSession: ((Link, any CarrierOwner) -> any Carrier)?
   private let gate = Mutex(true)
 
   private var dirty: [Link] = []
@@ -41,6 +39,18 @@ final class ClientRuntime: @unchecked Sendable {
 
   deinit {
     readBuffer.deallocate()
+  }
+
+  /// Opens a session on a link that is ready.
+  func makeSession(_ link: Link, _ owner: any CarrierOwner) -> any Carrier {
+    var bounds = SessionClient.Bounds()
+    bounds.frameBytes = configuration.bounds.responseBytes + Limits.sessionFrameRoomBytes
+    return SessionCarrier(
+      link, owner, runtime: self,
+      SessionCarrier.Settings(
+        authority: link.address.description, userAgent: ClientOptions().userAgent,
+        metadata: configuration.metadata.map { MetadataEntry($0.name, $0.value) },
+        bounds: bounds))
   }
 
   /// Starts the thread.

@@ -121,7 +121,7 @@ final class Endpoint {
   func makeSession(on link: Link, owner: any CarrierOwner) -> (any Carrier)? {
     guard runtime.configuration.framing != .grpc, grpcUntilNanoseconds <= runtime.nowNanoseconds
     else { return nil }
-    return runtime.makeSession?(link, owner)
+    return runtime.makeSession(link, owner)
   }
 
   // MARK: What connections tell
