@@ -27,7 +27,8 @@ final class Caller {
     call.handle(event, now: milliseconds * 1_000_000, budget: &budget, random: &random)
   }
 
-  func ended(_ index: Int, _ outcome: CallAttempts.Outcome, at milliseconds: UInt64) -> CallActions {
+  func ended(_ index: Int, _ outcome: CallAttempts.Outcome, at milliseconds: UInt64) -> CallActions
+  {
     event(.attemptEnded(index, outcome), at: milliseconds)
   }
 }
