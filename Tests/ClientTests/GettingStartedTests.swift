@@ -22,7 +22,7 @@ import Testing
       answering([3 << 3 | 2, 8, 0, 0, 0, 0, 0, 0, 0x80, 0x3F])(server, request)
     }
     try await withPromotionScores(["\(host.address)"]) { client in
-      // Fifty milliseconds may be short on a busy machine: then both are alike, and keep their order.
+      // Fifty milliseconds may be short on a busy machine: then both are alike.
       let best = try await bestFirst([5, 6], user: 7, client: client)
       #expect(best == [6, 5] || best == [5, 6])
     }

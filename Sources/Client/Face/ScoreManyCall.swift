@@ -12,9 +12,9 @@ extension PromotionScoreClient {
       let stream = StreamedCall(
         runtime, try head(.scoreMany, options), ringKey: 0,
         gate: SendGate(limitBytes: configuration.bounds.unsentBytes))
-      return ScoreManyCall(stream)
+      return ScoreManyCall(self, stream)
     } catch {
-      return ScoreManyCall(StreamedCall(failed: error, runtime))
+      return ScoreManyCall(self, StreamedCall(failed: error, runtime))
     }
   }
 }
@@ -37,10 +37,13 @@ public final class ScoreManyCall: Sendable {
     public var result: Result<ScoreResponse, RPCError>
   }
 
+  /// Kept for as long as its call: without it the call would be cut.
+  private let client: PromotionScoreClient
   private let stream: StreamedCall
   private let state = Mutex(State())
 
-  init(_ stream: StreamedCall) {
+  init(_ client: PromotionScoreClient, _ stream: StreamedCall) {
+    self.client = client
     self.stream = stream
   }
 
