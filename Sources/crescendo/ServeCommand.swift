@@ -138,7 +138,7 @@ struct ServeCommand: ParsableCommand {
       address: settings.listen, loops: loops, cores: loops <= cores.count ? cores : [], seed: seed)
     listening.isBusy = settings.busyPoll
     let server = try start(engine, listening, metrics, logger)
-    let admin = try startAdmin(settings.admin, metrics, server)
+    let admin = try startAdmin(settings.admin, metrics, server, executor)
     logger.info(
       "serving",
       metadata: [
