@@ -25,6 +25,15 @@ def patience(seconds):
     return seconds * SLOWNESS
 
 
+# Its queues are as long in calls: they are measured in time.
+QUEUES = {"shardQueueNanoseconds": 500, "queueDelayTargetNanoseconds": 5,
+          "queueDelayIntervalNanoseconds": 100}
+ENVIRONMENT = dict(os.environ)
+if SANITIZER:
+    ENVIRONMENT["CRESCENDO_LIMITS"] = ",".join(
+        f"{name}={patience(milliseconds)}ms" for name, milliseconds in QUEUES.items())
+
+
 def binary():
     path = pathlib.Path(os.environ.get("CRESCENDO_BIN", ROOT / ".build/release/crescendo"))
     if not path.is_absolute():
@@ -59,7 +68,8 @@ class Server:
                         *map(str, arguments)]
         self.errors = tempfile.NamedTemporaryFile("w+", prefix="crescendo-stderr-", suffix=".txt")
         self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT)
+            self.command, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT,
+            env=ENVIRONMENT)
         self.output = []
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
