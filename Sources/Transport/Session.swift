@@ -113,9 +113,17 @@ extension SessionPointer {
     var request = SessionCallRequest()
     do throws(SessionFault) {
       while takesFrames, let frame = try pointee.reader.next(&rest) {
-        let step = try pointee.machine.take(
-          frame.header, frame.payload, now: now, into: &request)
-        if case .call = step { begin(request) } else { perform(step) }
+        guard frame.header.type == SessionFrameType.call, pointee.machine.isLive else {
+          perform(try pointee.machine.take(frame.header, frame.payload, now: now))
+          continue
+        }
+        switch try pointee.machine.call(frame.header, frame.payload, into: &request) {
+        case .accepted: begin(request)
+        case .dropped: continue
+        case .refused:
+          let why = pointee.machine.refused(frame.header, request, frame.payload)
+          refuse(request.id, request.cost, why)
+        }
       }
       return nil
     } catch {
@@ -133,10 +141,9 @@ extension SessionPointer {
   /// All but calls that begin.
   private func perform(_ step: SessionStep) {
     switch step {
-    case .nothing, .call: return
+    case .nothing: return
     case .hello: hello()
     case .ping(let bytes): queuePing(bytes, flags: SessionFlags.answer)
-    case .refuse(let id, let cost, let failure): refuse(id, cost, failure)
     case .message(let call, let message, let work, let cost, let isLast):
       take(
         call.assumingMemoryBound(to: SessionCall.self), message, work: work, cost: cost,

@@ -1,17 +1,19 @@
-internal import Core
+package import Core
 
 /// The frames of calls: proto/SESSION.md §6.1, rows S10 to S20, and §8.2.
 extension SessionServer {
-  enum CallVerdict: UInt8 {
+  package enum CallVerdict: UInt8, Sendable {
+    /// It begins (T1, T2): its credit is counted.
     case accepted
     /// Above the server's DRAIN: not started, nothing is said.
     case dropped
-    /// Its cost is counted.
+    /// It ends at once (T3): `refused` says why. Its cost is counted.
     case refused
   }
 
-  @inline(__always)
-  mutating func call(
+  /// A CALL of a live session whose checksum is right, the frame that nearly every one is: it fills
+  /// `request`. Throws as `take`.
+  package mutating func call(
     _ header: SessionFrameHeader, _ payload: ByteSlice, into request: inout SessionCallRequest
   ) throws(SessionFault) -> CallVerdict {
     try check(header, flags: SessionFlags.fin, code: true, call: true)
@@ -44,13 +46,14 @@ extension SessionServer {
     return refusal(header, request, payload) == nil ? .accepted : .refused
   }
 
-  func refused(
+  /// Why `call` refused.
+  package func refused(
     _ header: SessionFrameHeader, _ request: SessionCallRequest, _ payload: ByteSlice
-  ) -> SessionStep {
+  ) -> CallFailure {
     guard let refusal = refusal(header, request, payload) else {
       preconditionFailure("it was refused")
     }
-    return .refuse(call: header.call, cost: request.cost, refusal)
+    return refusal
   }
 
   /// Rows Y1 to Y6, in their order.

@@ -73,25 +73,10 @@ package struct SessionServer: ~Copyable {
 
   // MARK: Frames
 
-  /// A whole frame whose checksum is right, in state opening or live. Throws the fault that ends
-  /// the session. `now`: monotonic, nanoseconds. A call that begins fills `request`: in its place,
-  /// for that is what nearly every frame comes to.
+  /// A whole frame whose checksum is right, in state opening or live, but no CALL of a live session:
+  /// that is `call`'s. Throws the fault that ends the session. `now`: monotonic, nanoseconds.
   package mutating func take(
-    _ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64,
-    into request: inout SessionCallRequest
-  ) throws(SessionFault) -> SessionStep {
-    if header.type == SessionFrameType.call, isLive {
-      switch try call(header, payload, into: &request) {
-      case .accepted: return .call
-      case .dropped: return .nothing
-      case .refused: return refused(header, request, payload)
-      }
-    }
-    return try takeOther(header, payload, now)
-  }
-
-  private mutating func takeOther(
-    _ header: SessionFrameHeader, _ payload: ByteSlice, _ now: UInt64
+    _ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64
   ) throws(SessionFault) -> SessionStep {
     if header.type == SessionFrameType.error {
       state = .closed

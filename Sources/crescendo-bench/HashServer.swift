@@ -8,17 +8,17 @@ import Wire
 /// The peers' work on our own transport and codec: N packed ids in, N packed floats out, one
 /// multiply-shift hash per item.
 enum HashServer {
-  static func run(port: UInt16) throws {
+  static func run(port: UInt16, isBusy: Bool) throws {
     StopSignals.hold()
     let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
     arena.initialize(
       to: Arena(
         firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes)
     )
-    let server = try TransportServer(
-      TransportConfiguration(
-        address: SocketAddress(host: "127.0.0.1", port: port), loops: 1, cores: [], clock: .system)
-    ) { _ in
+    var listening = TransportConfiguration(
+      address: SocketAddress(host: "127.0.0.1", port: port), loops: 1, cores: [], clock: .system)
+    listening.isBusy = isBusy
+    let server = try TransportServer(listening) { _ in
       ServiceTable(
         methods: [
           ServiceMethod(path: WireNames.scorePath, handle: hashItems, cancelled: { _, _ in })

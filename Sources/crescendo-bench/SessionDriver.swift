@@ -14,7 +14,10 @@ final class SessionDriver {
     /// A `ScoreRequest`, and how many candidates it has.
     var message: [UInt8]
     var candidates: Int
+    /// Ends after so long, or after so many calls.
     var seconds: Double
+    var callsMax = Int.max
+    var withoutChecksums = false
     /// Never sleeps in epoll.
     var isBusy: Bool
   }
@@ -63,7 +66,7 @@ final class SessionDriver {
       let count = try poller.wait(timeoutMilliseconds: plan.isBusy ? 0 : -1)
       if count == 0 { relaxCPU() }
       let now = Clock.system.monotonicNanoseconds()
-      if now >= end { break }
+      if now >= end || calls >= plan.callsMax { break }
       for index in 0..<count {
         guard let token = poller.event(index).token else { continue }
         let link = Unmanaged<SessionLink>.fromOpaque(token).takeUnretainedValue()
@@ -75,7 +78,7 @@ final class SessionDriver {
         try link.flush(poller)
       }
       // What the first calls cost is not what calls cost.
-      if !isWarm, calls >= 1_000 {
+      if !isWarm, calls >= 1_000, plan.callsMax == .max {
         (began, cpu, isWarm, calls) = (now, threadCPUNanoseconds(), true, 0)
         microseconds = Array(repeating: 0, count: SessionDriver.latencyCells)
       }
@@ -121,8 +124,10 @@ final class SessionLink {
   init(_ plan: SessionDriver.Plan) throws {
     descriptor = try Sockets.connect(
       to: SocketAddress(host: "127.0.0.1", port: plan.port), timeoutMilliseconds: 5_000)
+    var bounds = SessionClient.Bounds()
+    bounds.withoutChecksums = plan.withoutChecksums
     connection = try SessionConnection(
-      authority: "127.0.0.1:\(plan.port)",
+      authority: "127.0.0.1:\(plan.port)", bounds: bounds,
       nowNanoseconds: Clock.system.monotonicNanoseconds())
     slotCount = plan.inFlight
     slots = .allocate(capacity: slotCount)
