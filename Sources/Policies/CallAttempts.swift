@@ -96,7 +96,7 @@ package struct CallAttempts: Sendable {
   ///
   /// Legal and dropped, because they cross with what was decided here: any event behind the
   /// conclusion; a second `start`; a `timer` when none is wanted; an end or a first message of an
-  /// attempt that has ended or was cancelled; a second first message.
+  /// attempt that has ended or was cancelled. A second first message changes nothing.
   package mutating func handle(
     _ event: Event, now: UInt64, budget: inout RetryBudget, random: inout SplitMix64
   ) -> CallActions {
@@ -114,7 +114,7 @@ package struct CallAttempts: Sendable {
     case (_, .deadline): conclude(.deadlineExceeded, &actions)
     case (.running, .timer): fire(now: now, &budget, &actions)
     case (_, .firstMessage(let index)):
-      if isLive(index) && !isCommitted { commit(index, &actions) }
+      if isLive(index) { commit(index, &actions) }
     case (_, .attemptEnded(let index, let outcome)):
       guard isLive(index) else { break }
       live.remove(index)

@@ -105,7 +105,6 @@ package struct OutlierEjection: Sendable {
     ejectedCount = endpoints.count { !$0.isHealthy }
     while ejectedCount > ejectedMax, let index = firstDue {
       endpoints[index].state = .healthy(since: now)
-      forgetCalls(index)
       ejectedCount -= 1
     }
   }

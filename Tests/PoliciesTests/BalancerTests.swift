@@ -118,6 +118,10 @@ import Testing
     three[2].inFlight = 1_000
     #expect(counts(three, avoiding: [0, 1]) == [0, 0, 6_000])
     #expect(counts(three, avoiding: [0]) == [0, 6_000, 0])
+    // Two are compared, though the first draw may have moved to the second.
+    var heavy = endpoints(3)
+    heavy[1].inFlight = 1_000
+    #expect(counts(heavy, avoiding: [0]) == [0, 0, 6_000])
     let all = counts(three, avoiding: [0, 1, 2])
     #expect(all[2] == 0 && all[0] + all[1] == 6_000 && all[0] > 0 && all[1] > 0)
     let ten = counts(endpoints(10), avoiding: [0, 1, 2, 3, 4, 5, 6, 7])

@@ -13,6 +13,7 @@ import Testing
     #expect(call.event(.timer, at: 31) == .nothing)
     #expect(call.live == [0, 1, 2])
     #expect(call.ended(1, .ok, at: 40) == .conclude(.attempt(1), cancelling: [0, 2]))
+    #expect(call.live == [])
     #expect(call.budget.tokens == 10)
   }
 
@@ -20,6 +21,17 @@ import Testing
     let call = Caller(attempts: 2, hedgeAfter: 0)
     #expect(call.event(.start, at: 5) == .start(0, previous: 0, timer: 5))
     #expect(call.event(.timer, at: 5) == .start(1, previous: 1))
+  }
+
+  /// What does not fit is never, and no moment of the past.
+  @Test func aDelayWithoutEnd() {
+    var call = CallAttempts(
+      CallAttempts.Configuration(
+        maxAttempts: 2, retryableCodes: [.unavailable], hedgeAfterNanoseconds: .max))
+    var budget = RetryBudget()
+    var random = SplitMix64(seed: 1)
+    let actions = call.handle(.start, now: 5, budget: &budget, random: &random)
+    #expect(actions == .start(0, previous: 0))
   }
 
   @Test func aFailureSendsTheNextAtOnce() {
@@ -100,7 +112,8 @@ import Testing
     _ = call.event(.start, at: 0)
     _ = call.event(.timer, at: 10)
     #expect(call.ended(0, failed(pushback: 85), at: 15) == .nothing)
-    #expect(call.ended(1, failed(), at: 16) == .conclude(.attempt(1)))
+    // Not even what another server would allow.
+    #expect(call.ended(1, failed(pushback: 5), at: 16) == .conclude(.attempt(1)))
   }
 
   @Test func aHedgeThatWouldStartAtTheDeadlineIsNone() {
@@ -125,6 +138,13 @@ import Testing
     #expect(call.ended(0, failed(), at: 12) == .nothing)
     for _ in 0..<3 { call.budget.recordFailure() }
     #expect(call.event(.timer, at: 111) == .conclude(.attempt(0)))
+    let other = Caller(attempts: 5, hedgeAfter: 10)
+    _ = other.event(.start, at: 0)
+    _ = other.event(.timer, at: 10)
+    _ = other.ended(0, failed(pushback: 100), at: 11)
+    #expect(other.ended(1, failed(), at: 12) == .nothing)
+    for _ in 0..<3 { other.budget.recordFailure() }
+    #expect(other.event(.timer, at: 111) == .conclude(.attempt(1)))
   }
 }
 

@@ -38,6 +38,19 @@ import Testing
     #expect(wrapped > 0)
   }
 
+  /// A key whose hash is a point belongs to that point, not to the next.
+  @Test func aKeyAtAPoint() {
+    let known = addresses(4)
+    let ring = HashRing(addresses: known)
+    for (index, address) in known.enumerated() {
+      for point in 0..<128 as Range<UInt64> {
+        // What the sequence is the hash of.
+        let key = splitmix64(address) &+ point &* 0x9E37_79B9_7F4A_7C15
+        #expect(ring.pick(endpoints(4), key: key) == index)
+      }
+    }
+  }
+
   @Test func sharesAreNearlyEven() {
     let counts = owners(HashRing(addresses: addresses(10)), endpoints(10), keys: 100_000)
       .reduce(into: [:]) { $0[$1, default: 0] += 1 }
