@@ -97,7 +97,8 @@ private final class FakeTime: Sendable {
       asleep.wait()
     }
     var configuration = ClientConfiguration(addresses: ["\(host.address)"])
-    configuration.timeout = .seconds(1_000)
+    configuration.bePatient()
+    configuration.keepalive = ClientConfiguration.Keepalive()
     configuration.connectionsMax = 1
     configuration.retries = nil
     configuration.hedging = nil
@@ -115,6 +116,8 @@ private final class FakeTime: Sendable {
     #expect(error?.code == .unavailable && error?.origin == .connection)
     #expect(error?.message.contains("has not answered") == true)
     asleep.signal()
+    // Past the wait for the next connection.
+    time.advance(seconds: 1)
     let scores = try await client.scores(oneItem)
     #expect(scores == [1])
     await client.close()

@@ -52,7 +52,7 @@ private final class Holder: Sendable {
 
   @Test func nobodyThereIsUnavailableAndFallsBack() async throws {
     var configuration = ClientConfiguration(addresses: [try deadAddress()])
-    configuration.timeout = patience
+    configuration.bePatient()
     let client = try PromotionScoreClient(configuration)
     let error = await #expect(throws: RPCError.self) { try await client.score(oneItem) }
     #expect(error?.code == .unavailable && error?.origin == .connection)
