@@ -12,6 +12,8 @@ extension SessionClient {
           noteIncomplete(now)
           break
         }
+        // It is whole: what comes behind it has a time of its own.
+        frameBegunNanoseconds = 0
         if let step = try judge(frame.header, frame.payload, now) { return step }
       } catch {
         fail(error, now)
@@ -124,7 +126,6 @@ extension SessionClient {
       !bounds.withoutChecksums || hello.flags & SessionHello.withoutChecksums == 0
     reader.checksChecksums = usesChecksums
     reader.frameBytesMax = bounds.frameBytes
-    frameBegunNanoseconds = 0
     state = .open
     return .opened
   }
