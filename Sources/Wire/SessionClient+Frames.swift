@@ -41,9 +41,10 @@ extension SessionClient {
       hasToldFailure = true
       return .failed(failure)
     }
-    if hasDrain, !hasToldDrain {
+    if state == .open, highestCall >= SessionClient.lastCall { drain(now: now) }
+    if hasDrain { endIfDone(now) }
+    if hasDrain || highestCall >= SessionClient.lastCall, !hasToldDrain {
       hasToldDrain = true
-      endIfDone(now)
       return .draining
     }
     guard balance > 0, output.count < bounds.unsentBytes else { return nil }

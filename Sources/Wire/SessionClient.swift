@@ -70,6 +70,8 @@ package struct SessionClient: ~Copyable {
   var changedNanoseconds: UInt64 = 0
 
   private static let slabCount = 64
+  /// The last id: the session is retired behind it (C33). 2³² − 1 is never used.
+  static let lastCall = UInt32.max - 2
 
   /// Begins with HELLO (C1).
   package init(_ bounds: Bounds = Bounds(), now: UInt64) {
@@ -96,7 +98,7 @@ package struct SessionClient: ~Copyable {
   /// end.
   package mutating func hasRoom() -> Bool {
     if state == .open, balance > 0, calls.count < callsMax, output.count < bounds.unsentBytes,
-      highestCall < UInt32.max - 2
+      highestCall < SessionClient.lastCall
     {
       return true
     }
