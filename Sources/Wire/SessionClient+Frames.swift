@@ -138,7 +138,7 @@ extension SessionClient {
     let isLast = header.flags & SessionFlags.last != 0
     try check(
       header, flags: isLast ? SessionFlags.last | SessionFlags.keep : 0, code: isLast, call: true)
-    guard isLast else { return message(try openCall(header), payload) }
+    guard isLast else { return message(try openCall(header), payload, now) }
     let messageBytes = payload.count - SessionEndRecord.byteCount
     guard Int(header.code) == SessionEndRecord.byteCount, messageBytes >= 0,
       let base = payload.base, SessionEndRecord.isPlain(base + messageBytes)
@@ -152,12 +152,12 @@ extension SessionClient {
 
   /// Rows D8, D12 and D16.
   private mutating func message(
-    _ slot: UnsafeMutablePointer<SessionClientCall>, _ payload: ByteSlice
+    _ slot: UnsafeMutablePointer<SessionClientCall>, _ payload: ByteSlice, _ now: UInt64
   ) -> SessionClientStep? {
     guard !slot.pointee.isAbandoned else { return nil }
     let context = slot.pointee.context
     if slot.pointee.isUnary, slot.pointee.hasAnswer {
-      abandon(slot)
+      abandon(slot, now)
       return .ended(context, SessionClient.twoAnswers)
     }
     slot.pointee.hasAnswer = true
