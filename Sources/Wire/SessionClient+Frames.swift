@@ -242,6 +242,11 @@ extension SessionClient {
     try check(header, flags: SessionFlags.answer, code: false, call: false)
     guard payload.count == 8, let base = payload.base else { throw .malformed(header.type) }
     guard header.flags & SessionFlags.answer == 0, state != .ending else { return }
+    if output.taken >= answersGoneAt {
+      (answers, answersGoneAt) = (0, output.taken + UInt64(output.count) + 1)
+    }
+    answers += 1
+    guard answers <= Limits.sessionIdleFrames else { throw .noRoom(payload.count) }
     sentNanoseconds = now
     queuePing(base.loadUnaligned(as: UInt64.self), flags: SessionFlags.answer)
   }

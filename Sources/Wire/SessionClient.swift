@@ -54,6 +54,10 @@ package struct SessionClient: ~Copyable {
   /// A call, or a message of one, has found no room.
   var lacksRoom = false
   var lacksMessageRoom = false
+  /// Answers to PING since the first of them went, and what `output.taken` is when it has gone: a
+  /// server that asks and does not read has no more than twice the bound waiting.
+  var answers = 0
+  var answersGoneAt: UInt64 = 0
   var hasDrain = false
   /// Calls above it were not started.
   var drainedAbove: UInt32 = .max
