@@ -137,7 +137,7 @@ import Testing
     // The server's own DRAIN may still come.
     end.feed(drainFrame(last))
     #expect(end.failure == nil && end.events.filter { $0 == "draining" }.count == 1)
-    for call in end.highestCall - 20 ..< last {
+    for call in end.highestCall - 20..<last {
       if end.isOpen(call) { end.feed(endFrame(call, 0)) }
     }
     #expect(end.state == .ending && end.trailers(0))

@@ -74,8 +74,10 @@ import Testing
     let bad: [[UInt8]] = [
       [], numbers(16_383, 5, 3), numbers(16_384, 2_147_483_648, 3), numbers(16_384, 5, 0),
       good + [0xFF], good + [0x22], good + [0x22, 5, 1], good + [0x0D, 1, 2, 3, 4],
-      good + [0x0A, 0], good + [0x20, 1], good + [0x00, 1], good + [0x08] + [UInt8](
-        repeating: 0xFF, count: 11),
+      good + [0x0A, 0], good + [0x20, 1], good + [0x00, 1],
+      good + [0x08]
+        + [UInt8](
+          repeating: 0xFF, count: 11),
       good + method(0, "/a/B"), good + method(65_536, "/a/B"), good + method(1, ""),
       good + method(1, "/a/B") + method(1, "/a/C"), good + method(1, "/a/B") + method(2, "/a/B"),
       good + [0x22, 4, 8, 1, 18, 9], good + [0x22, 5, 8, 1, 18, 1, 0xFF],

@@ -63,9 +63,16 @@ final class ServerPeer {
       var rest = ByteSlice(whole)
       do throws(SessionFault) {
         while fault == nil, !isOver, let frame = try reader.next(&rest) {
+          guard frame.header.type == Frame.call, machine.isLive else {
+            perform(try machine.take(frame.header, frame.payload, now: 1))
+            continue
+          }
           var request = SessionCallRequest()
-          let step = try machine.take(frame.header, frame.payload, now: 1, into: &request)
-          perform(step, request)
+          switch try machine.call(frame.header, frame.payload, into: &request) {
+          case .accepted: begin(request)
+          case .dropped: break
+          case .refused: Issue.record("call \(request.id) is refused")
+          }
         }
       } catch {
         fault = error
@@ -73,7 +80,14 @@ final class ServerPeer {
     }
   }
 
-  private func perform(_ step: SessionStep, _ request: SessionCallRequest) {
+  private func begin(_ request: SessionCallRequest) {
+    begun += 1
+    calls[request.id] = Call(
+      cost: request.cost, takesMore: !request.isLast, isUnary: request.method == 0)
+    machine.calls.insert(request.id, UnsafeMutableRawPointer(bitPattern: UInt(request.id))!)
+  }
+
+  private func perform(_ step: SessionStep) {
     switch step {
     case .nothing: break
     case .failed: isOver = true
@@ -83,14 +97,6 @@ final class ServerPeer {
       output += helloFrame(hello.encoded)
     case .ping(let word):
       send(Frame.ping, withUnsafeBytes(of: word) { Array($0) }, flags: SessionFlags.answer)
-    case .call:
-      begun += 1
-      calls[request.id] = Call(
-        cost: request.cost, takesMore: !request.isLast, isUnary: request.method == 0)
-      machine.calls.insert(
-        request.id, UnsafeMutableRawPointer(bitPattern: UInt(request.id))!)
-    case .refuse(let id, _, let failure):
-      Issue.record("call \(id) is refused: \(failure.message)")
     case .message(let call, _, _, let cost, let isLast):
       calls[id(call)]?.messages.append(cost)
       if isLast { calls[id(call)]?.takesMore = false }
