@@ -93,11 +93,11 @@ extension SessionClient {
   /// is left as it is.
   package mutating func cancel(_ id: UInt32, now: UInt64) {
     guard let slot = liveCall(id) else { return }
-    abandon(slot)
-    sentNanoseconds = now
+    abandon(slot, now)
   }
 
-  mutating func abandon(_ slot: UnsafeMutablePointer<SessionClientCall>) {
+  mutating func abandon(_ slot: UnsafeMutablePointer<SessionClientCall>, _ now: UInt64) {
+    sentNanoseconds = now
     slot.pointee.isAbandoned = true
     slot.pointee.context = nil
     queue(type: SessionFrameType.cancel, call: slot.pointee.id)

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 
 import pytest
 
@@ -186,6 +187,20 @@ def test_incomplete_frames_and_missing_hellos(start, small):
         session.expect_error(DEADLINE, "no HELLO within 0 s")
     with Session(server) as session:
         session.send(frame(PING, bytes(8))[:20])
+        session.expect_error(DEADLINE, "a frame was incomplete for 0 s")
+    server.check()
+
+
+def test_each_frame_has_its_own_time(start, small):
+    """S30: from a frame's first byte, also when what is read never ends with a frame."""
+    server = start(small, "--limit", "frameNanoseconds=600ms")
+    ping = frame(PING, bytes(8))
+    with Session(server) as session:
+        session.send(ping[:10])
+        for _ in range(15):
+            time.sleep(0.1)
+            session.send(ping[10:] + ping[:10])
+            assert session.expect(PING).flags == ANSWER
         session.expect_error(DEADLINE, "a frame was incomplete for 0 s")
     server.check()
 
