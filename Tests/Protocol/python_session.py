@@ -8,8 +8,6 @@ import process
 
 sys.path.insert(0, str(process.ROOT / "tools/client"))
 import session as client  # noqa: E402
-import session_frames as frames  # noqa: E402
-import session_state  # noqa: E402, F401
 
 SERVICE = "/crescendo.v1.PromotionScoreService/"
 SCORE, STREAM, MANY = (SERVICE + name for name in ("Score", "StreamScores", "ScoreMany"))
@@ -27,10 +25,8 @@ def options_of(request, **more):
 
 def is_whole(session, credit):
     """Waits until every call has had its end, and all credit is back."""
-    with session.changed:
-        assert session.changed.wait_for(
-            lambda: not session.calls and session.balance == credit, timeout=PATIENCE), (
-            f"open {list(session.calls)}, balance {session.balance} of {credit}, {session.state}")
+    assert session.pump(lambda: not session.calls and session.balance == credit, PATIENCE), (
+        f"open {list(session.calls)}, balance {session.balance} of {credit}, {session.state}, {session.failure}")
 
 
 @pytest.fixture
