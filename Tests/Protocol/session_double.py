@@ -8,6 +8,7 @@ import time
 import h2.config
 import h2.connection
 import h2.events
+import pytest
 
 from python_session import PATIENCE, client
 
@@ -144,3 +145,26 @@ class Double:
             except OSError:
                 pass
             self.socket.close()
+
+
+@pytest.fixture
+def double():
+    made = []
+
+    def begin(*arguments, **options):
+        made.append(Double(*arguments, **options))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def opened(double):
+    """A double that has said HELLO, and the session with it."""
+    def begin(checksums=True, **options):
+        made = double(greeting=frame(client.HELLO, hello(**options), code=1))
+        made.session = client.Session.connect(made.target, checksums=checksums)
+        return made, made.session
+    return begin
