@@ -64,7 +64,8 @@ package struct LatencyHistogram: Sendable {
     var text = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n"
     for level in levels {
       let shown = level.nanoseconds.map(milliseconds) ?? "Infinity"
-      text += padded(shown, 12) + " " + fixed(level.share, 12) + " " + padded("\(level.reached)", 10)
+      text +=
+        padded(shown, 12) + " " + fixed(level.share, 12) + " " + padded("\(level.reached)", 10)
       text += level.share < 1 ? padded(fixed(1 / (1 - level.share), 2), 15) + "\n" : "\n"
     }
     let mean = infiniteCount > 0 ? "Infinity" : milliseconds(histogram.mean)

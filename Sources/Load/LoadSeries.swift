@@ -56,7 +56,9 @@ package struct LoadSeries: Sendable {
     let total = warmUpNanoseconds + durationNanoseconds
     if total < shortRunNanoseconds { return shortIntervalNanoseconds }
     // One interval may be begun on either side of the window's start, and at its end.
-    let fits: (UInt64) -> Bool = { total / ($0 * 1_000_000_000) + 2 <= UInt64(Limits.reportIntervals) }
+    let fits: (UInt64) -> Bool = {
+      total / ($0 * 1_000_000_000) + 2 <= UInt64(Limits.reportIntervals)
+    }
     return (intervals.first(where: fits) ?? intervals[intervals.count - 1]) * 1_000_000_000
   }
 

@@ -151,8 +151,9 @@ package struct RunComparison: Sendable, Equatable {
     differ("numbers of connections", \.connections) { "\($0)" }
     differ("timeouts", \.timeoutMilliseconds, Units.time)
     differ("durations", \.durationSeconds, Units.seconds)
-    differ("smallest batches", \.candidatesLeast) { "\($0) candidates" }
-    differ("largest batches", \.candidatesMost) { "\($0) candidates" }
+    if let one = batch(a.setup), let other = batch(b.setup), one != other {
+      warnings.append("the batches differ: \(one) and \(other) candidates")
+    }
     if let one = a.setup.target, let other = b.setup.target {
       let kinds = (TargetKind(one), TargetKind(other))
       if kinds.0 != kinds.1 {
@@ -165,6 +166,11 @@ package struct RunComparison: Sendable, Equatable {
       warnings.append("the generator fell behind in \(name): it says nothing of the server")
     }
     return warnings
+  }
+
+  private static func batch(_ setup: RunRecord.Setup) -> String? {
+    guard let least = setup.candidatesLeast, let most = setup.candidatesMost else { return nil }
+    return least == most ? "\(least)" : "\(least) to \(most)"
   }
 
   static func isSame(_ one: Double, _ other: Double) -> Bool {

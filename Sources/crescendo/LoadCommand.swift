@@ -189,7 +189,8 @@ struct LoadCommand: ParsableCommand {
       return
     case .shares?:
       guard !slo.isEmpty else {
-        throw ValidationError("--sweep LOW..HIGH looks for the highest rate that meets --slo: give one")
+        throw ValidationError(
+          "--sweep LOW..HIGH looks for the highest rate that meets --slo: give one")
       }
     }
     guard rate != nil else { throw ValidationError("Missing expected argument '--rate <calls/s>'") }

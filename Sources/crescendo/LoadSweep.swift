@@ -43,7 +43,9 @@ enum LoadSweep {
     let tally = step.report.tally
     let time: (Int) -> String = { millionths in
       guard tally.latency.count > 0 else { return "-" }
-      return tally.latency.value(Quantile(millionths: millionths)).map { fixed(Double($0) / 1e6, 3) }
+      return tally.latency.value(Quantile(millionths: millionths)).map {
+        fixed(Double($0) / 1e6, 3)
+      }
         ?? "infinite"
     }
     let percent: (Int) -> String = { count in

@@ -10,25 +10,27 @@ enum ComparisonCharts {
 
   private static func runs(_ a: RunRecord, _ b: RunRecord) -> [Chart] {
     let curve: (String, Chart.Tone, RunRecord) -> PercentileChart.Curve = { name, tone, run in
-      PercentileChart.Curve(name: name, tone: tone, levels: run.levels(run.latencyLevels, run.latency))
+      PercentileChart.Curve(
+        name: name, tone: tone, levels: run.levels(run.latencyLevels, run.latency))
     }
     var charts = [
       PercentileChart.chart(
         "percentiles", "Latency by percentile", [curve("A", .first, a), curve("B", .second, b)],
-        objectives: b.latencyObjectives)
+        calls: max(a.calls, b.calls), objectives: b.latencyObjectives)
     ]
     charts[0].isWide = true
+    charts[0].table = PercentileChart.table("run", [("A", a), ("B", b)])
     if let one = a.series, let other = b.series, !one.seconds.isEmpty, !other.seconds.isEmpty {
       charts += [latency(one, other), inTime((a, one), (b, other))]
     }
     charts += [
       SweepCharts.shares(
         "outcomes", "Outcomes", "What came of the intended calls.", Outcome.kinds,
-        labels: ["A", "B"], counts: [a.outcomes, b.outcomes], xTitle: "run"),
+        labels: ["A", "B"], counts: [a.outcomes, b.outcomes], xTitle: "report"),
       SweepCharts.shares(
         "fidelity", "Fidelity",
         "How much of the model the OK answers came from.", FidelityKind.kinds,
-        labels: ["A", "B"], counts: [a.fidelityCounts, b.fidelityCounts], xTitle: "run"),
+        labels: ["A", "B"], counts: [a.fidelityCounts, b.fidelityCounts], xTitle: "report"),
     ]
     return charts
   }
@@ -56,6 +58,10 @@ enum ComparisonCharts {
       ]
     }
     chart.explainInfinite()
+    let text: (Double?) -> String = { $0.map { Units.time($0) } ?? "-" }
+    chart.table = table(["A p50", "A p99", "B p50", "B p99"], a, b) { index, series in
+      [text(series.p50[index]), text(series.p99[index])]
+    }
     return chart
   }
 
@@ -80,7 +86,27 @@ enum ComparisonCharts {
         name: name, tone: tone,
         points: TimeCharts.points(side.series) { .at(rate(side.run, side.series, $0)) })
     }
+    chart.table = table(["A", "B"], a.series, b.series) { index, series in
+      [Units.count(series.inTime[index])]
+    }
     return chart
+  }
+
+  /// Cells of both sides for each instant that either has.
+  private static func table(
+    _ head: [String], _ a: RunRecord.Series, _ b: RunRecord.Series,
+    _ cells: (Int, RunRecord.Series) -> [String]
+  ) -> DataTable {
+    let width = head.count / 2
+    let rows = [a, b].map { series in
+      Dictionary(uniqueKeysWithValues: series.seconds.enumerated().map { ($1, cells($0, series)) })
+    }
+    let empty = [String](repeating: "", count: width)
+    return DataTable(
+      head: ["from"] + head,
+      rows: Set(a.seconds + b.seconds).sorted().map { second in
+        [Units.seconds(second)] + (rows[0][second] ?? empty) + (rows[1][second] ?? empty)
+      })
   }
 
   // MARK: Sweeps
@@ -99,6 +125,7 @@ enum ComparisonCharts {
       SweepCharts.line(b, "B p50", .second, \.p50, isDashed: true),
     ]
     curve.explainInfinite()
+    curve.table = PercentileChart.table("calls/s", named(a, b))
     let most = both.map(\.rate).max() ?? 1
     var goodput = Chart(
       name: "goodput", title: "Answers in time by rate",
@@ -115,7 +142,26 @@ enum ComparisonCharts {
     fidelity.lines = sides(a, b) { run in
       run.share(run.count(fidelity: "FULL")).map { .at(100 * $0) } ?? .none
     }
+    goodput.table = DataTable(
+      head: ["calls/s", "in time", "whole answers"],
+      rows: named(a, b).map { name, run in
+        [
+          name, run.inTimeRate.map(Units.rate) ?? "-",
+          run.share(run.count(fidelity: "FULL")).map(Units.percent) ?? "-",
+        ]
+      })
+    fidelity.table = goodput.table
     return [curve, goodput, fidelity]
+  }
+
+  /// Every rate of both, A before B where they have the same.
+  private static func named(_ a: [RunRecord], _ b: [RunRecord]) -> [(name: String, run: RunRecord)]
+  {
+    let all =
+      a.map { ("A \(Units.rate($0.rate))", $0) } + b.map { ("B \(Units.rate($0.rate))", $0) }
+    return all.enumerated().sorted { one, other in
+      (one.element.1.rate, one.offset) < (other.element.1.rate, other.offset)
+    }.map(\.element)
   }
 
   private static func sides(

@@ -47,8 +47,11 @@ enum PageParts {
       "dl", ["class": "sides"],
       [("A", "first", a), ("B", "second", b)].map { side, tone, document in
         let run = document.runs[0]
-        let what = document.isSweep ? "\(document.runs.count) rates" : Units.rate(run.rate)
-          + " calls/s"
+        let what =
+          document.isSweep
+          ? "\(document.runs.count) rates"
+          : Units.rate(run.rate)
+            + " calls/s"
         return Markup([
           Markup("dt", [:], [Markup("i", ["class": tone]), Markup(text: side)]),
           Markup("dd", [:], [Markup("b", text: "\(document.name): \(what)"), setup(run.setup)]),
@@ -62,7 +65,7 @@ enum PageParts {
       "div", ["class": "banner bad", "role": "note"],
       [
         Markup("b", text: "Mind when you compare"),
-        Markup("ul", [:], warnings.map { Markup("li", text: $0) }),
+        Markup("ul", ["class": "sentences"], warnings.map { Markup("li", text: $0) }),
       ])
   }
 
@@ -95,13 +98,18 @@ enum PageParts {
     guard !judged.isEmpty else {
       return banner("", "No objective", "No --slo was given: nothing is judged. " + words, [])
     }
-    let met = judged.last { run in
+    let met = judged.filter { run in
       run.objectives.allSatisfy(\.isMet) && run.generator?.fellBehind != true
     }
-    guard let met else {
+    guard let highest = met.last else {
       return banner("bad", "SLO missed at every rate", words, judged[0].objectives)
     }
-    return banner("good", "SLO met up to \(Units.rate(met.rate)) calls/s", words, met.objectives)
+    let isUpTo = judged.prefix(met.count).last?.rate == highest.rate
+    let title =
+      isUpTo
+      ? "SLO met up to \(Units.rate(highest.rate)) calls/s"
+      : "SLO met at \(met.count) of \(judged.count) rates, \(Units.rate(highest.rate)) calls/s at most"
+    return banner("good", title, words, highest.objectives)
   }
 
   private static func banner(

@@ -50,6 +50,7 @@ enum PageStyle {
       }
       .banner b { font-size: 17px; }
       .banner ul { display: flex; flex-wrap: wrap; gap: 2px 18px; }
+      .banner .sentences { display: block; width: 100%; }
       .banner.good { background: var(--good-page); border-color: transparent; }
       .banner.bad { background: var(--bad-page); border-color: transparent; }
       .banner.good b, li.met { color: var(--good); }
@@ -80,13 +81,14 @@ enum PageStyle {
         display: inline-block; width: 14px; height: 4px; border-radius: 2px; margin-right: 6px;
         vertical-align: middle; background: var(--c);
       }
+      .legend i.ramp { width: 44px; background: linear-gradient(90deg, var(--low), var(--high)); }
       .legend i.dashed {
         background: repeating-linear-gradient(90deg, var(--c) 0 4px, transparent 4px 6px);
       }
       .wide { grid-column: 1 / -1; }
       .figures > figure { display: flex; flex-direction: column; }
       .figures .legend { margin-bottom: auto; }
-      .plot { position: relative; padding: 20px 8px 28px 58px; touch-action: pan-y; }
+      .plot { position: relative; padding: 24px 8px 28px 58px; touch-action: pan-y; }
       .plot > svg { display: block; width: 100%; overflow: visible; }
       .plot text { font-size: 12px; fill: var(--soft); }
       .grid line { stroke: var(--grid); }
@@ -114,7 +116,7 @@ enum PageStyle {
       }
       .hit { fill: transparent; }
       .cursor {
-        position: absolute; top: 20px; height: 260px; width: 1px; background: var(--soft);
+        position: absolute; top: 24px; height: 260px; width: 1px; background: var(--soft);
         opacity: 0.6; pointer-events: none;
       }
       .tip {

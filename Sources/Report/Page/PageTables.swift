@@ -13,7 +13,7 @@ extension PageParts {
           head: ["status", "its first words"], rows: run.texts.map { [$0.name, $0.text] },
           isProse: true
         )
-          .markup(caption: "What the server said"))
+        .markup(caption: "What the server said"))
     }
     return [Markup("div", ["class": "tables"], tables)]
   }

@@ -20,20 +20,20 @@ enum PercentileChart {
         Curve(name: "latency, from the intended start", tone: .first, levels: latency),
         Curve(
           name: "service time, from the sending", tone: .second, levels: service, isDashed: true),
-      ], objectives: run.latencyObjectives)
-    if let first = latency.first(where: { $0.milliseconds == nil })?.share {
-      chart.bands = [Chart.Band(from: first, to: 1, label: "failed or not answered")]
+      ], calls: run.calls, objectives: run.latencyObjectives)
+    if let answered = run.share(run.count("OK")), answered > 0, answered < 1 {
+      chart.bands = [Chart.Band(from: answered, to: 1, label: "failed or not answered")]
     }
     chart.isWide = true
     chart.table = table(run)
     return chart
   }
 
+  /// `calls` tells how fine percentiles can be: one call of them all.
   static func chart(
-    _ name: String, _ title: String, _ curves: [Curve],
+    _ name: String, _ title: String, _ curves: [Curve], calls: Int,
     objectives: [(share: Double, objective: RunRecord.Objective)] = []
   ) -> Chart {
-    let shares = curves.flatMap { $0.levels.map(\.share) }.filter { $0 < 1 }
     let times = curves.flatMap { $0.levels.compactMap(\.milliseconds) }
     let most = times.max() ?? 0
     let shown = objectives.filter { $0.objective.limit <= limitFactorMax * most }
@@ -44,7 +44,8 @@ enum PercentileChart {
     }
     var chart = Chart(
       name: name, title: title, note: note,
-      x: .nines(finest: shares.max() ?? 0.9), y: .times(times + shown.map(\.objective.limit)),
+      x: .nines(finest: 1 - 1 / Double(max(calls, 10))),
+      y: .times(times + shown.map(\.objective.limit)),
       xTitle: "percentile of calls (%)")
     chart.lines = curves.map { curve in
       Chart.Line(
@@ -78,11 +79,20 @@ enum PercentileChart {
     }
   }
 
-  private static func table(_ run: RunRecord) -> DataTable {
+  static func table(_ run: RunRecord) -> DataTable {
     DataTable(
       head: ["percentile", "latency", "service time"],
       rows: RunRecord.Percentiles.all.map { _, title, value in
         [title, Units.time(run.latency[keyPath: value]), Units.time(run.service[keyPath: value])]
+      })
+  }
+
+  /// The named percentiles of several runs.
+  static func table(_ head: String, _ runs: [(name: String, run: RunRecord)]) -> DataTable {
+    DataTable(
+      head: [head] + RunRecord.Percentiles.all.map(\.title),
+      rows: runs.map { name, run in
+        [name] + RunRecord.Percentiles.all.map { Units.time(run.latency[keyPath: $0.value]) }
       })
   }
 }

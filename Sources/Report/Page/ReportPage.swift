@@ -60,14 +60,16 @@ package enum ReportPage {
         PageParts.sweepVerdict(document),
         PageParts.figures(SweepCharts.of(document)),
         PageParts.section("The rates", [PageParts.table(document)]),
-        PageParts.section("Each rate over time", runs.enumerated().map { index, run in
-          Markup(
-            "details", ["class": "rate"],
-            [
-              Markup("summary", text: "\(Units.rate(run.rate)) calls/s"),
-              PageParts.figures(TimeCharts.of(run, prefix: "rate-\(index + 1)-")),
-            ])
-        }),
+        PageParts.section(
+          "Each rate over time",
+          runs.enumerated().map { index, run in
+            Markup(
+              "details", ["class": "rate"],
+              [
+                Markup("summary", text: "\(Units.rate(run.rate)) calls/s"),
+                PageParts.figures(TimeCharts.of(run, prefix: "rate-\(index + 1)-")),
+              ])
+          }),
       ])
   }
 

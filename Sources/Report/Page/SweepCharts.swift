@@ -3,7 +3,7 @@ enum SweepCharts {
   static let xTitle = "intended calls a second"
 
   static func rates(_ runs: [RunRecord]) -> Axis {
-    .upTo(runs.map(\.rate).max() ?? 1, Units.rate)
+    .span(0, 1.03 * (runs.map(\.rate).max() ?? 1), Units.rate)
   }
 
   static func of(_ document: LoadDocument) -> [Chart] {
@@ -57,6 +57,7 @@ enum SweepCharts {
       return "p50: \(Units.time(latency.p50))\np99: \(Units.time(latency.p99))\n"
         + "p99.9: \(Units.time(latency.p999))"
     }
+    chart.table = table(runs)
     return chart
   }
 
@@ -90,6 +91,13 @@ enum SweepCharts {
       "answered: \(Units.rate(runs[index].achieved))\n"
         + "OK in time: \(runs[index].inTimeRate.map(Units.rate) ?? "-")"
     }
+    chart.table = DataTable(
+      head: ["intended", "answered", "OK in time"],
+      rows: runs.map { run in
+        [
+          Units.rate(run.rate), Units.rate(run.achieved), run.inTimeRate.map(Units.rate) ?? "-",
+        ]
+      })
     return chart
   }
 
@@ -153,10 +161,16 @@ enum SweepCharts {
           name: Units.rate(run.rate) + " calls/s", tone: .first,
           levels: run.levels(run.latencyLevels, run.latency),
           shade: Double(index) / Double(max(runs.count - 1, 1)))
-      })
-    chart.note += " The darker or brighter a curve stands out, the higher its rate."
-    // A hundred lines of text would hide the plot.
+      }, calls: runs.map(\.calls).max() ?? 0)
+    let rates = runs.map(\.rate)
+    chart.ramp = "\(Units.rate(rates.first ?? 0)) to \(Units.rate(rates.last ?? 0)) calls/s"
+    // A line of text for each rate would hide the plot.
     chart.readouts = []
+    chart.table = table(runs)
     return chart
+  }
+
+  private static func table(_ runs: [RunRecord]) -> DataTable {
+    PercentileChart.table("calls/s", runs.map { (Units.rate($0.rate), $0) })
   }
 }

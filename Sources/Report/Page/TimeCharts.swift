@@ -18,7 +18,7 @@ enum TimeCharts {
       ? [Chart.Band(from: series.extent.from, to: 0, label: "warm-up")] : []
   }
 
-  static let xTitle = "seconds since the warm-up, when calls were meant to start"
+  static let xTitle = "seconds since the warm-up"
 
   /// In the middle of each interval.
   static func points(
@@ -100,7 +100,7 @@ enum TimeCharts {
     let most = rates.map { $0.reduce(0, +) }.max() ?? 0
     var chart = Chart(
       name: prefix + "calls-time", title: "Calls over time",
-      note: "What came of the calls of \(each(series)), as calls a second.",
+      note: "Calls a second that were meant to start then, by what came of them.",
       x: axis(series), y: .upTo(max(most, run.rate), Units.rate), xTitle: xTitle)
     chart.bands = warmUp(series)
     chart.layers = Chart.stack(
@@ -170,6 +170,11 @@ enum TimeCharts {
         name: "under way", tone: .first, points: points(series) { .at(series.inFlight[$0]) })
     ]
     chart.readouts = series.readouts { "under way: \(Units.number(series.inFlight[$0]))" }
+    chart.table = DataTable(
+      head: ["from", "under way"],
+      rows: series.seconds.indices.map { index in
+        [Units.seconds(series.seconds[index]), Units.number(series.inFlight[index])]
+      })
     return chart
   }
 }

@@ -31,16 +31,20 @@ extension Chart {
     let entries =
       lines.filter { $0.shade == nil }.map { ($0.name, $0.tone, $0.isDashed) }
       + layers.map { ($0.name, $0.tone, false) }
+    let scale = ramp.map { text in
+      Markup("li", [:], [Markup("i", ["class": "ramp"]), Markup(text: text)])
+    }
     return Markup(
       "ul", ["class": "legend"],
-      entries.map { name, tone, isDashed in
-        Markup(
-          "li", [:],
-          [
-            Markup("i", ["class": "\(tone.rawValue)\(isDashed ? " dashed" : "")"]),
-            Markup(text: name),
-          ])
-      })
+      [scale ?? Markup([])]
+        + entries.map { name, tone, isDashed in
+          Markup(
+            "li", [:],
+            [
+              Markup("i", ["class": "\(tone.rawValue)\(isDashed ? " dashed" : "")"]),
+              Markup(text: name),
+            ])
+        })
   }
 
   private var drawing: Markup {
@@ -109,7 +113,7 @@ extension Chart {
         Markup(
           "text",
           [
-            "x": Chart.percent(from > 0 ? to : from), "y": "0", "dy": "-5",
+            "x": Chart.percent(from > 0 ? to : from), "y": "0", "dy": "-8",
             "class": from > 0 ? "end" : "start",
           ],
           text: band.label),
@@ -172,7 +176,7 @@ extension Chart {
       return [
         Markup("line", ["class": "rule \(tone)", "x1": "0", "x2": right, "y1": at, "y2": at]),
         Markup(
-          "text", ["class": "rule-label start", "x": "0", "dx": "4", "y": at, "dy": "-5"],
+          "text", ["class": "rule-label end", "x": right, "dx": "-4", "y": at, "dy": "-6"],
           text: rule.label),
       ] + (end == nil ? [] : [Markup("circle", ["class": tone, "cx": right, "cy": at, "r": "4"])])
     case .up(let value):

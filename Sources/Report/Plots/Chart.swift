@@ -15,8 +15,10 @@ struct Chart: Sendable {
   var lines: [Line] = []
   var rules: [Rule] = []
   var readouts: [Readout] = []
-  /// The same numbers as text; nil where another figure's table has them.
+  /// The same numbers as text.
   var table: DataTable?
+  /// What shades of lines stand for, from the lowest to the highest.
+  var ramp: String?
 
   /// What a colour stands for: a class of the page's style.
   enum Tone: String, Sendable {

@@ -49,7 +49,8 @@ struct Markup: Sendable, Equatable {
       default:
         let isControl = scalar.value < 0x20 || (scalar.value >= 0x7F && scalar.value < 0xA0)
         // Marks that turn the direction of text around would change what the page seems to say.
-        let turns = (0x202A...0x202E).contains(scalar.value)
+        let turns =
+          (0x202A...0x202E).contains(scalar.value)
           || (0x2066...0x2069).contains(scalar.value)
         result.append(isControl || turns ? "\u{FFFD}" : scalar)
       }
