@@ -45,7 +45,7 @@ package enum Limits {
   package static let reportLevels = 5 * 64 + 1
   /// Statuses, fidelities, objectives of a report: three times as many as there are statuses.
   package static let reportNames = 64
-  /// A report that is read, bytes: an hour's run is half a megabyte, 100 short runs a tenth of that.
+  /// A report that is read, bytes: an hour's run is half a megabyte, and a sweep has 100 of them.
   package static let reportBytes = 64 << 20
 
   // MARK: Models and snapshots

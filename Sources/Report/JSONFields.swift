@@ -38,11 +38,13 @@ struct JSONFields {
     return value
   }
 
-  private func checked(_ value: Int, _ name: String) throws -> Int {
-    guard value >= 0, Double(value) <= JSONFields.numberMax else {
-      throw fault(name, "is out of range")
+  /// Counts are read as numbers: of one that is no integer, the decoder would say that the whole
+  /// file is no JSON.
+  private func count(_ value: Double, _ name: String) throws -> Int {
+    guard value >= 0, value <= JSONFields.numberMax, let count = Int(exactly: value) else {
+      throw fault(name, "is no count")
     }
-    return value
+    return count
   }
 
   // MARK: Values
@@ -57,11 +59,11 @@ struct JSONFields {
   }
 
   func count(_ name: String) throws -> Int {
-    try checked(try members.decode(Int.self, forKey: Key(name)), name)
+    try count(try members.decode(Double.self, forKey: Key(name)), name)
   }
 
   func optionalCount(_ name: String) throws -> Int? {
-    try members.decodeIfPresent(Int.self, forKey: Key(name)).map { try checked($0, name) }
+    try members.decodeIfPresent(Double.self, forKey: Key(name)).map { try count($0, name) }
   }
 
   func flag(_ name: String) throws -> Bool {
@@ -99,7 +101,7 @@ struct JSONFields {
   // MARK: Columns of a series
 
   func counts(_ name: String, rows: Int) throws -> [Int] {
-    let values = try list(Int.self, name, atMost: rows).map { try checked($0, name) }
+    let values = try list(Double.self, name, atMost: rows).map { try count($0, name) }
     guard values.count == rows else { throw fault(name, "has not \(rows) elements") }
     return values
   }

@@ -109,8 +109,8 @@ struct LoadCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Rates one after the other: calls/s, or 12 from LOW to HIGH times the capacity, which is then "
-        + "looked for first.", valueName: "1000,2000,…|LOW..HIGH"),
+      "Rates one after the other: calls/s, or 12 from LOW to HIGH times the capacity, which is "
+        + "then looked for first.", valueName: "1000,2000,…|LOW..HIGH"),
     transform: SweepArgument.init(parsing:))
   var sweep: SweepArgument?
 

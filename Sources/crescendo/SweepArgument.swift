@@ -17,8 +17,8 @@ enum SweepArgument: Equatable {
         low >= 0.01, high > low, high <= SweepArgument.shareMax
       else {
         throw UsageError(
-          "LOW..HIGH are parts of the capacity, for example 0.1..1.2, at most 10; rates are listed: "
-            + "1000,2000,4000")
+          "LOW..HIGH are parts of the capacity, for example 0.1..1.2, at most 10; rates are "
+            + "listed: 1000,2000,4000")
       }
       self = .shares(low: low, high: high)
       return

@@ -43,9 +43,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"calls\":1000", "\"calls\":-1", "calls is out of range"),
+    ("\"calls\":1000", "\"calls\":-1", "calls is no count"),
     ("\"calls\":1000", "\"calls\":\"many\"", "calls is of another type"),
-    ("\"calls\":1000", "\"calls\":1e300", "calls"),
+    ("\"calls\":1000", "\"calls\":1e300", "calls is no count"),
+    ("\"calls\":1000", "\"calls\":0.5", "calls is no count"),
     ("\"offered_rps\":100.0", "\"offered_rps\":1e99", "offered_rps is out of range"),
     ("\"in_flight\":[0.5,1.5,1.0]", "\"in_flight\":[0.5]", "series.in_flight has not 3 elements"),
     ("\"t_s\":[-1.0,0.0,1.0]", "\"t_s\":[-1.0,0.0,0.0]", "series.t_s does not rise"),

@@ -105,10 +105,11 @@ enum PageParts {
       return banner("bad", "SLO missed at every rate", words, judged[0].objectives)
     }
     let isUpTo = judged.prefix(met.count).last?.rate == highest.rate
+    let rate = "\(Units.rate(highest.rate)) calls/s"
     let title =
       isUpTo
-      ? "SLO met up to \(Units.rate(highest.rate)) calls/s"
-      : "SLO met at \(met.count) of \(judged.count) rates, \(Units.rate(highest.rate)) calls/s at most"
+      ? "SLO met up to \(rate)"
+      : "SLO met at \(met.count) of \(judged.count) rates, the highest \(rate)"
     return banner("good", title, words, highest.objectives)
   }
 

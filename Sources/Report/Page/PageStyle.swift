@@ -81,7 +81,9 @@ enum PageStyle {
         display: inline-block; width: 14px; height: 4px; border-radius: 2px; margin-right: 6px;
         vertical-align: middle; background: var(--c);
       }
-      .legend i.ramp { width: 44px; background: linear-gradient(90deg, var(--low), var(--high)); }
+      .legend i.ramp {
+        width: 44px; background: linear-gradient(90deg, var(--low), var(--high));
+      }
       .legend i.dashed {
         background: repeating-linear-gradient(90deg, var(--c) 0 4px, transparent 4px 6px);
       }
