@@ -65,7 +65,8 @@ enum PageStyle {
       .tiles dd { font-size: 24px; font-weight: 650; line-height: 1.3; letter-spacing: -0.01em; }
       .tiles dd.note { font-size: 13px; font-weight: 400; letter-spacing: 0; }
       .meters, .figures, .tables {
-        display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; margin-top: 16px;
+        display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px;
+        margin-top: 16px;
       }
       figure, .tables > .scroll, section > .scroll {
         background: var(--card); border: 1px solid var(--edge); border-radius: 10px;
@@ -102,7 +103,8 @@ enum PageStyle {
       .band text { font-size: 11px; }
       .layer { fill: var(--c); }
       .line {
-        fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round;
+        fill: none; stroke: var(--c); stroke-width: 2;
+        stroke-linejoin: round; stroke-linecap: round;
         vector-effect: non-scaling-stroke;
       }
       .line.dashed { stroke-width: 1.5; stroke-dasharray: 3 4; }
