@@ -31,17 +31,23 @@ let flyingFox: [Target.Dependency] = [
 ]
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let metricsTestKit: Target.Dependency = .product(
+  name: "MetricsTestKit", package: "swift-metrics")
+
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
   name: "crescendo",
   products: [
+    .library(name: "Client", targets: ["Client"]),
     .executable(name: "crescendo", targets: ["crescendo"]),
     .executable(name: "crescendo-bench", targets: ["crescendo-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
@@ -64,6 +70,7 @@ let package = Package(
     swift("Crypto", ["COpenSSL", "Core"]),
     swift("Report", ["Core"]),
     swift("Models", ["CKernels", "Core"]),
+    swift("Policies", ["Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
     swift("HTTP2", ["CNghttp2", "Core"]),
     swift("Wire", ["CCrescendoProto", "CKernels", "CProtobufC", "CZlib", "Core"]),
@@ -83,7 +90,8 @@ let package = Package(
         "Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Syscalls", "Core",
         logging,
       ] + flyingFox),
-    swift("Client", ["HTTP2", "Wire", "Syscalls", "Core"]),
+    swift(
+      "Client", ["HTTP2", "EventLoop", "Wire", "Policies", "Syscalls", "Core", metrics]),
 
     // Floor 5
     swift("Load", ["Client", "HTTP2", "Wire", "Syscalls", "Core", histogram]),
@@ -98,7 +106,7 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "crescendo-bench",
-      dependencies: ["Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core"],
+      dependencies: ["Client", "Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core"],
       swiftSettings: strict),
 
     tests("CoreTests", ["Core"]),
@@ -106,6 +114,7 @@ let package = Package(
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ReportTests", ["Report", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
+    tests("PoliciesTests", ["Policies", "Core"]),
     tests(
       "SignalsTests", ["Signals", "Syscalls", "Crypto", "CKernels", "Core"],
       exclude: ["write_snapshot.py"]),
@@ -117,7 +126,9 @@ let package = Package(
       "EngineTests",
       ["Engine", "Executors", "Models", "Signals", "CKernels", "Syscalls", "Core"]),
     tests("TransportTests", ["Transport", "HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
-    tests("ClientTests", ["Client", "HTTP2", "Wire", "Syscalls", "Core"]),
+    tests(
+      "ClientTests",
+      ["Client", "HTTP2", "EventLoop", "Wire", "Syscalls", "Core", metricsTestKit]),
     tests(
       "ServerTests",
       [

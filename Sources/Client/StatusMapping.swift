@@ -26,6 +26,11 @@ package enum StatusMapping {
     }
   }
 
+  /// Says who did it only as far as it is known: a malformed answer is reset from this side.
+  package static func text(resetCode: UInt32) -> String {
+    "the call was reset: \(name(resetCode: resetCode))"
+  }
+
   /// The RFC's name of an HTTP/2 error code (RFC 9113 §7).
   package static func name(resetCode: UInt32) -> String {
     let names = [

@@ -1,23 +1,11 @@
 internal import Core
-internal import HTTP2
 internal import Wire
 
 /// The answer to one unary call as it comes in: events in, at most one outcome out.
 ///
-/// An outcome is final: whoever gets one feeds no further events. Blocks of 1xx are skipped; a
-/// first block that ends the stream is Trailers-Only.
+/// An outcome is final: whoever gets one feeds no further events.
 struct UnaryResponse {
-  private struct Block {
-    var httpStatus: Int?
-    var contentType: [UInt8] = []
-    var grpcStatus: [UInt8]?
-    var grpcMessage: [UInt8] = []
-    var metadata: [MetadataEntry] = []
-  }
-
-  private var current = Block()
-  private var head: Block?
-  private var trailers: Block?
+  private var head = ResponseHead()
   private var body: ClientMessageAssembler
   private let limitBytes: Int
   /// Of a body that is no gRPC message.
@@ -28,117 +16,44 @@ struct UnaryResponse {
     self.body = ClientMessageAssembler(limitBytes: limitBytes)
   }
 
-  mutating func header(_ name: ByteSlice, _ untrimmed: ByteSlice) {
-    // The session lets blanks around a value through.
-    let value = untrimmed.trimmed
-    if name.equals(":status") {
-      current.httpStatus = Int(value.text)
-    } else if name.equals("content-type") {
-      current.contentType = Array(value.bytes)
-    } else if name.equals("grpc-status") {
-      current.grpcStatus = Array(value.bytes)
-    } else if name.equals("grpc-message") {
-      current.grpcMessage = Array(value.bytes)
-    } else {
-      current.metadata.append(MetadataEntry(name.text, value.text))
-    }
+  mutating func header(_ name: ByteSlice, _ value: ByteSlice) {
+    head.header(name, value)
   }
 
   mutating func headersEnded(isTooLarge: Bool) -> UnaryOutcome? {
-    let block = current
-    current = Block()
-    if isTooLarge {
-      return failed(
-        .resourceExhausted, "the answer's headers or trailers are too large", .client)
-    }
-    if let status = block.httpStatus, status < 200 { return nil }
-    if head == nil { head = block } else { trailers = block }
-    return nil
+    head.headersEnded(isTooLarge: isTooLarge).map { .failure($0) }
   }
 
   mutating func data(_ bytes: UnsafeRawBufferPointer) -> UnaryOutcome? {
-    guard isGRPC else {
+    guard head.isGRPC else {
       // A page of some proxy: what follows it may still say more, but not for ever.
       skippedBytes += bytes.count
-      return skippedBytes > limitBytes ? concludedWithoutStatus() : nil
+      return skippedBytes > limitBytes ? .failure(head.withoutStatus) : nil
     }
     do throws(CallFailure) {
       try body.append(bytes)
       return nil
     } catch {
-      return failed(error.code, error.message, .client)
+      return .failure(head.failed(error.code, error.message, .client))
     }
   }
 
   /// The server has ended its half.
   mutating func streamEnded() -> UnaryOutcome? {
-    // A status in the first block counts only where nothing but that block came.
-    guard let last = trailers ?? (body.isEmpty ? head : nil), let value = last.grpcStatus else {
-      return concludedWithoutStatus()
-    }
-    let text = ClientStatus.message(last.grpcMessage)
-    guard let code = ClientStatus.code(value) else {
-      let shown = String(decoding: value.prefix(16), as: UTF8.self)
-      return failed(.unknown, "grpc-status is \"\(shown)\", not a known code: \(text)", .connection)
-    }
-    guard code == .ok else {
-      let pushback = last.metadata.first { $0.name == "grpc-retry-pushback-ms" }
-      let failure = CallFailure(
-        code, text,
-        // What cannot be read means the same as a negative number (A6): do not retry.
-        retryPushbackMilliseconds: pushback.map { max(Int32($0.value) ?? -1, -1) })
-      return .failure(FailedCall(failure, origin: .server, trailers: last.metadata))
-    }
-    guard isGRPC else { return concludedWithoutStatus() }
+    if let failure = head.failure(bodyIsEmpty: body.isEmpty) { return .failure(failure) }
     guard let message = body.message else {
-      return body.isEmpty
-        ? failed(.unimplemented, "the server answered OK without a message", .connection)
-        : failed(.internalError, "the answer ends in the middle of its message", .connection)
+      return .failure(
+        body.isEmpty
+          ? head.failed(.unimplemented, "the server answered OK without a message", .connection)
+          : head.failed(
+            .internalError, "the answer ends in the middle of its message", .connection))
     }
     return .success(
-      UnaryAnswer(
-        message: message, headers: head?.metadata ?? [], trailers: trailers?.metadata ?? []))
+      UnaryAnswer(message: message, headers: head.headers, trailers: head.trailingMetadata))
   }
 
   /// The stream is gone before it ended.
   func streamReset(errorCode: UInt32, deadlineHasPassed: Bool) -> UnaryOutcome {
-    if errorCode == HTTP2ErrorCode.cancel, deadlineHasPassed {
-      return failed(.deadlineExceeded, "the server gave up at the deadline", .connection)
-    }
-    return failed(
-      StatusMapping.code(resetCode: errorCode),
-      "the server reset the call: \(StatusMapping.name(resetCode: errorCode))", .connection)
-  }
-
-  private var isGRPC: Bool {
-    guard let head, head.httpStatus == 200 else { return false }
-    return head.contentType.withUnsafeBytes { GRPCContentType.isGRPC(ByteSlice($0)) }
-  }
-
-  private func concludedWithoutStatus() -> UnaryOutcome {
-    guard let head, let status = head.httpStatus else {
-      return failed(.unknown, "the answer has no HTTP status", .connection)
-    }
-    if isGRPC { return failed(.unknown, "the answer ends without grpc-status", .connection) }
-    let type = String(decoding: head.contentType.prefix(64), as: UTF8.self)
-    return failed(
-      StatusMapping.code(httpStatus: status),
-      "HTTP status \(status) with content-type \"\(type)\" instead of a gRPC answer", .connection)
-  }
-
-  private func failed(_ code: StatusCode, _ text: String, _ origin: FailedCall.Origin)
-    -> UnaryOutcome
-  {
-    .failure(FailedCall(CallFailure(code, text), origin: origin))
-  }
-}
-
-extension ByteSlice {
-  fileprivate var trimmed: ByteSlice {
-    let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-    guard let first = bytes.firstIndex(where: { !isBlank($0) }),
-      let last = bytes.lastIndex(where: { !isBlank($0) })
-    else { return .empty }
-    return ByteSlice(UnsafeRawBufferPointer(rebasing: bytes[first...last]))
+    .failure(head.reset(errorCode: errorCode, deadlineHasPassed: deadlineHasPassed))
   }
 }

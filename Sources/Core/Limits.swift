@@ -48,6 +48,40 @@ package enum Limits {
   /// A report that is read, bytes: an hour's run is half a megabyte, and a sweep has 100 of them.
   package static let reportBytes = 64 << 20
 
+  // MARK: The client library: its defaults, and what it holds
+
+  /// Calls that wait for a connection with room: what ten full connections have under way.
+  package static let clientWaitingCalls = 1_000
+  /// Calls of one gRPC connection that are open at a time: gRPC's own usual number of streams.
+  package static let clientCallsPerConnection = 100
+  /// Answers of a streamed call that its reader has not taken, bytes: as much as a server holds
+  /// back for one stream.
+  package static let clientUnreadBytes = 256 << 10
+  /// Requests of a `ScoreMany` that have not gone, bytes: three of the longest honest batches.
+  package static let clientUnsentBytes = 256 << 10
+  /// Requests of a call that are kept to be sent anew while nothing has come, bytes.
+  package static let clientReplayBytes = 1 << 20
+  /// One read of a client's loop, bytes: sixteen thousand scores; more comes with the next read.
+  package static let clientReadBytes = 64 << 10
+
+  // MARK: Clients
+
+  /// Attempts of one call: gRPC A6 lets a client take no more, whatever its configuration says.
+  package static let callAttempts = 5
+  /// Times that one call is sent again because it was not started. Each is for a session that
+  /// drains or a connection that goes away: all servers of a service that restarts, one by one.
+  package static let callRestarts = 8
+  /// Endpoints of one client: a service of a thousand servers is cut into parts before.
+  package static let endpoints = 1_024
+  /// Points of an endpoint on a hash ring: shares of keys spread by 1 ÷ √128 = 9 %, and the ring
+  /// of a thousand endpoints is 1.3 MB.
+  package static let ringPoints = 128
+  /// Latencies of a method before a percentile of them is believed: five are above the 95th.
+  package static let hedgeSamplesLeast = 100
+  /// Latencies of a method that count in full; then all count half. Of 1,024 to 2,048 the 95th
+  /// percentile is known to ±0.7 of a hundred.
+  package static let hedgeSamples = 2_048
+
   // MARK: Models and snapshots
 
   /// A model file, bytes: 10,000 trees of 255 leaves are about 200 MB of text.

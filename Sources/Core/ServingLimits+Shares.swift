@@ -2,12 +2,12 @@
 extension ServingLimits {
   /// Bytes of answers of one connection from which its producers wait: half of the bound is left
   /// to answers that are under way.
-  package var connectionOutboundMarkBytes: Int { connectionOutboundBytes / 2 }
+  @inlinable package var connectionOutboundMarkBytes: Int { connectionOutboundBytes / 2 }
 
   /// A connection that holds no more than this holds little, bytes.
-  package var littleOutboundBytes: Int { connectionOutboundBytes / 16 }
+  @inlinable package var littleOutboundBytes: Int { connectionOutboundBytes / 16 }
 
   /// Of what the process may hold, bytes: kept for connections that hold little, so that clients
   /// that do not read leave room for those that do.
-  package var keptOutboundBytes: Int { processOutboundBytes / 8 }
+  @inlinable package var keptOutboundBytes: Int { processOutboundBytes / 8 }
 }

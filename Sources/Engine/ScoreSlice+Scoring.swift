@@ -128,7 +128,13 @@ extension ScoreSlicePointer {
   }
 
   private func countUnknown(_ range: Range<Int>, _ plan: ScorePlan) {
-    for index in range where plan.rows[position(index)] < 0 { pointee.unknown += 1 }
+    var unknown = 0
+    if pointee.positions == nil {
+      for index in range where plan.rows[index] < 0 { unknown += 1 }
+    } else {
+      for index in range where plan.rows[position(index)] < 0 { unknown += 1 }
+    }
+    pointee.unknown += unknown
   }
 
   // MARK: The hot loops
@@ -140,6 +146,12 @@ extension ScoreSlicePointer {
     let (row, features, forest) = (pointee.row, blueprint.candidate, blueprint.forest)
     let trees = 0..<blueprint.levels.treeCount(level)
     let writer = SumWriter(self, blueprint, level, pointee.call.pointee.targetReason)
+    if features.isEmpty {
+      // No tree tests anything of a candidate: one walk is the walk of all.
+      var sum = 0.0
+      forest.addScore(ofTrees: trees, row: row, to: &sum)
+      return writeSame(block, plan, writer, sum)
+    }
     for index in block {
       let position = position(index)
       let itemRow = Int(plan.rows[position])
@@ -153,6 +165,20 @@ extension ScoreSlicePointer {
       var sum = 0.0
       forest.addScore(ofTrees: trees, row: row, to: &sum)
       writer.write(index, position, sum)
+    }
+  }
+
+  private func writeSame(
+    _ block: Range<Int>, _ plan: ScorePlan, _ writer: SumWriter, _ sum: Double
+  ) {
+    let score = writer.score(sum)
+    for index in block {
+      let position = position(index)
+      if plan.rows[position] < 0 {
+        writer.writeUnknown(index, position)
+      } else {
+        writer.write(index, position, score: score, sum)
+      }
     }
   }
 
@@ -274,9 +300,17 @@ private struct SumWriter {
   /// average.
   @inline(__always)
   func write(_ index: Int, _ position: Int, _ sum: Double) {
+    write(index, position, score: score(sum), sum)
+  }
+
+  /// Of a sum: corrected, in units of the output, rounded once.
+  @inline(__always)
+  func score(_ sum: Double) -> Float { Float(output(sum + correction)) }
+
+  @inline(__always)
+  func write(_ index: Int, _ position: Int, score: Float, _ sum: Double) {
     columns.write(
-      byPosition ? position : index, score: Float(output(sum + correction)), raw: sum, fidelity,
-      reason)
+      byPosition ? position : index, score: score, raw: sum, fidelity, reason)
   }
 
   @inline(__always)

@@ -123,8 +123,14 @@ private func headerReceived(
   {
     state.pointee.blockIsTooLarge = true
     // Far over it, even the calls are too much: nghttp2 resets the stream and stops telling.
-    let isFlood = state.pointee.headerBytes > 8 * state.pointee.limits.headerListBytes
-    return isFlood ? Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
+    guard state.pointee.headerBytes > 8 * state.pointee.limits.headerListBytes else { return 0 }
+    // A client is told why first, for the reset looks like one of the server.
+    if nghttp2_session_check_server_session(session) == 0,
+      let owner = stream(session, frame.pointee.hd.stream_id)
+    {
+      state.pointee.handlers.headersEnded(state.pointee.context, owner, HTTP2BlockFlags.tooLarge)
+    }
+    return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
   }
   guard let owner = stream(session, frame.pointee.hd.stream_id) else { return 0 }
   state.pointee.handlers.header(

@@ -17,7 +17,8 @@ package struct HTTP2Handlers: Sendable {
       _ context: Context, _ stream: Stream, _ name: UnsafeRawPointer, _ nameCount: Int,
       _ value: UnsafeRawPointer, _ valueCount: Int
     ) -> Void
-  /// A header block is complete. `flags`: see `HTTP2BlockFlags`.
+  /// A header block is complete, or (client) so far over its limit that it is read no further.
+  /// `flags`: see `HTTP2BlockFlags`.
   package var headersEnded:
     @convention(c) (_ context: Context, _ stream: Stream, _ flags: UInt32) -> Void
   /// Bytes of the body; the window they took is given back with `consume`.

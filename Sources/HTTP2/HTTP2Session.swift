@@ -151,6 +151,13 @@ package struct HTTP2Session: @unchecked Sendable {
     precondition(status != NGHTTP2_ERR_INVALID_STATE.rawValue, "windows are consumed by hand")
   }
 
+  /// As `consume`, of the stream alone: its connection has been given its part already.
+  package func consumeStream(_ stream: Int32, count: Int) {
+    guard count > 0 else { return }
+    let status = nghttp2_session_consume_stream(native, stream, count)
+    precondition(status != NGHTTP2_ERR_INVALID_STATE.rawValue, "windows are consumed by hand")
+  }
+
   // MARK: Streams
 
   /// Sends a response's headers; a body follows from `readBody` unless `endsStream`.
@@ -238,6 +245,12 @@ package struct HTTP2Session: @unchecked Sendable {
   }
 
   // MARK: The connection's end
+
+  /// Queues a PING: a peer that lives answers, and so something is received.
+  package func submitPing() {
+    // Only out-of-memory can fail here, and then the next receive or nextOutput fails too.
+    _ = nghttp2_submit_ping(native, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+  }
 
   /// GOAWAY that names no last stream: the peer learns of the end before new streams are refused.
   package func submitShutdownNotice() throws(ConnectionError) {

@@ -9,6 +9,8 @@ final class LinkPool {
   private let address: SocketAddress
   private let headers: LoadHeaders
   private let slotCount: Int
+  private let framing: LoadFraming
+  private let clock: Clock
   private let memory = HTTP2Memory()
   /// Nil: lost, and to be made again.
   private(set) var links: [LoadLink?] = []
@@ -20,6 +22,9 @@ final class LinkPool {
   private(set) var nextReconnectNanoseconds = distantFutureNanoseconds
   private var earliestReconnectNanoseconds: UInt64 = 0
   private(set) var reconnectCount = 0
+  private var nextTickNanoseconds: UInt64 = 0
+  /// Between two looks at what is due, nanoseconds: a tenth of the shortest heartbeat.
+  private static let tickNanoseconds: UInt64 = 100_000_000
   /// Why the last connection that was lost, or could not be made again, was.
   private(set) var lastEnd = "no connection"
 
@@ -31,8 +36,12 @@ final class LinkPool {
   private static let reconnectGapNanoseconds: UInt64 = 10_000_000
 
   /// Connects; `connectMilliseconds` for each connection.
-  init(plan: LoadPlan, headers: LoadHeaders, connectMilliseconds: Int32) throws(SystemError) {
+  init(plan: LoadPlan, headers: LoadHeaders, connectMilliseconds: Int32, clock: Clock)
+    throws(SystemError)
+  {
     address = plan.target
+    framing = plan.framing
+    self.clock = clock
     self.headers = headers
     slotCount = max((plan.inFlightMax + plan.connectionCount - 1) / plan.connectionCount, 1)
     poller = try Epoll()
@@ -44,7 +53,8 @@ final class LinkPool {
   private func connect(timeoutMilliseconds: Int32) throws(SystemError) -> LoadLink {
     try LoadLink(
       to: address, timeoutMilliseconds: timeoutMilliseconds, headers: headers,
-      slotCount: slotCount, memory: memory, poller: poller)
+      slotCount: slotCount, memory: memory, poller: poller, framing: framing,
+      nowNanoseconds: clock.monotonicNanoseconds())
   }
 
   /// The next one in turn; those without room are left out.
@@ -69,6 +79,17 @@ final class LinkPool {
       preconditionFailure("a call of no connection")
     }
     return link
+  }
+
+  /// Lets the connections do what is due; `ended` is told of each that did something.
+  func tick(nowNanoseconds: UInt64, ended: (LoadLink) -> Void) {
+    guard nowNanoseconds >= nextTickNanoseconds else { return }
+    nextTickNanoseconds = nowNanoseconds + LinkPool.tickNanoseconds
+    for link in links + draining {
+      guard let link, link.connection.tick(nowNanoseconds: nowNanoseconds) else { continue }
+      link.isDirty = true
+      ended(link)
+    }
   }
 
   /// Writes what there is to write, and puts those aside that take no more calls; `ended` is told

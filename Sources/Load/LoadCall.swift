@@ -18,11 +18,14 @@ struct LoadCall {
 
   // What has come.
   var httpStatus = 0
+  var hasHead = false
   var hasGRPCContent = false
-  /// −1: none yet; −2: not a known code.
+  /// Of the block that is coming in. −1: none yet; −2: not a known code.
+  var blockStatus: Int32 = -1
+  /// Of the last block, where nothing has come behind it.
   var grpcStatus: Int32 = -1
   var message = Message.none
-  /// Bytes of the body that were kept, because it came in pieces.
+  /// Bytes of the body that were kept, because it came in pieces; of a page, that were skipped.
   var kept = 0
 
   var isConcluded = false
@@ -42,9 +45,15 @@ struct LoadCall {
     case none
     case whole(ClientScoreScan)
     case unreadable
+    // From here on: what no end of the stream can mend.
+    /// Its flag says something that was not agreed on.
+    case flagged
     case tooLarge
     /// More bytes than one message.
     case several
+    case headersTooLarge
+    /// A page of some proxy, longer than any message.
+    case endlessPage
   }
 
   mutating func begin(
@@ -59,7 +68,9 @@ struct LoadCall {
     candidateCount = body.candidateCount
     stream = 0
     httpStatus = 0
+    hasHead = false
     hasGRPCContent = false
+    blockStatus = -1
     grpcStatus = -1
     message = .none
     kept = 0
@@ -84,18 +95,39 @@ struct LoadCall {
     switch name.count {
     case 7 where name.equals(":status"): httpStatus = decimal(value) ?? 0
     case 11 where name.equals("grpc-status"):
-      grpcStatus = decimal(value).flatMap { StatusCode(rawValue: Int32($0)) }?.rawValue ?? -2
-    case 12 where name.equals("content-type"): hasGRPCContent = GRPCContentType.isGRPC(value)
+      blockStatus = ClientStatus.code(value.trimmed)?.rawValue ?? -2
+    case 12 where !hasHead && name.equals("content-type"):
+      hasGRPCContent = GRPCContentType.isGRPC(value.trimmed)
     default: break
     }
   }
 
+  /// A block of 1xx says nothing of the answer; the status of a later one replaces the first's.
+  mutating func headersEnded(isTooLarge: Bool) {
+    if isTooLarge { message = .headersTooLarge }
+    if httpStatus < 200 {
+      hasGRPCContent = false
+    } else {
+      hasHead = true
+      grpcStatus = blockStatus
+    }
+    blockStatus = -1
+  }
+
+  private var isGRPC: Bool { hasGRPCContent && httpStatus == 200 }
+
   mutating func data(_ bytes: UnsafeRawBufferPointer) {
-    guard hasGRPCContent, !bytes.isEmpty else { return }
+    guard !bytes.isEmpty else { return }
+    guard isGRPC else {
+      kept += bytes.count
+      if kept > Limits.serving.messageBytes { message = .endlessPage }
+      return
+    }
+    grpcStatus = -1
     switch message {
     case .none: break
-    case .whole: return message = .several
-    case .unreadable, .tooLarge, .several: return
+    case .whole, .unreadable: return message = .several
+    case .flagged, .tooLarge, .several, .headersTooLarge, .endlessPage: return
     }
     if kept == 0, let whole = LoadCall.framedCount(bytes), whole == bytes.count {
       return message = LoadCall.read(bytes)
@@ -113,6 +145,7 @@ struct LoadCall {
     kept += bytes.count
     let all = UnsafeRawBufferPointer(start: buffer, count: kept)
     guard let whole = LoadCall.framedCount(all) else { return }
+    if all[0] != 0 { return message = .flagged }
     if whole > Limits.serving.messageBytes + MessageAssembler.prefixBytes {
       return message = .tooLarge
     }
@@ -141,20 +174,56 @@ struct LoadCall {
 
   private static func read(_ framed: UnsafeRawBufferPointer) -> Message {
     // Nothing was said of compression, so that flag 1 is an error too.
-    guard framed[0] == 0 else { return .unreadable }
+    guard framed[0] == 0 else { return .flagged }
     let payload = UnsafeRawBufferPointer(rebasing: framed[MessageAssembler.prefixBytes...])
     return ClientScoreScan(payload).map { .whole($0) } ?? .unreadable
   }
 
-  /// What the call came to, once the server has ended its half.
+  /// The one message of an answer that came whole, without a prefix: a session's.
+  mutating func answer(_ message: UnsafeRawBufferPointer) {
+    endedOK()
+    guard case .none = self.message else { return self.message = .several }
+    self.message = ClientScoreScan(message).map { .whole($0) } ?? .unreadable
+  }
+
+  /// A session says that the call went well, which needs no headers.
+  mutating func endedOK() {
+    (httpStatus, hasHead, hasGRPCContent) = (200, true, true)
+    grpcStatus = StatusCode.ok.rawValue
+  }
+
+  /// What a call came to that has ended without an answer.
+  func record(_ status: StatusCode, endedNanoseconds: UInt64) -> CallRecord {
+    CallRecord(
+      intendedNanoseconds: intendedNanoseconds, sentNanoseconds: sentNanoseconds,
+      endedNanoseconds: endedNanoseconds, status: status)
+  }
+
+  /// The status of a call whose answer is wrong already, whatever comes next; nil = none yet.
+  var fault: StatusCode? {
+    switch message {
+    case .none, .whole, .unreadable: nil
+    case .flagged: .internalError
+    case .tooLarge, .headersTooLarge: .resourceExhausted
+    case .several: .unimplemented
+    case .endlessPage: StatusMapping.code(httpStatus: httpStatus)
+    }
+  }
+
+  /// What the call came to, once the server has ended its half or `fault` ends it: the rules of
+  /// `UnaryResponse`.
   func record(endedNanoseconds: UInt64) -> CallRecord {
     var record = CallRecord(
       intendedNanoseconds: intendedNanoseconds, sentNanoseconds: sentNanoseconds,
       endedNanoseconds: endedNanoseconds, status: .ok)
-    guard grpcStatus == StatusCode.ok.rawValue else {
+    if let fault {
+      record.status = fault
+      return record
+    }
+    guard grpcStatus == StatusCode.ok.rawValue, isGRPC else {
       record.status =
-        grpcStatus == -1 && !(httpStatus == 200 && hasGRPCContent)
-        ? StatusMapping.code(httpStatus: httpStatus)
+        grpcStatus == -1 || grpcStatus == StatusCode.ok.rawValue
+        ? isGRPC ? .unknown : StatusMapping.code(httpStatus: httpStatus)
         : StatusCode(rawValue: grpcStatus) ?? .unknown
       return record
     }
@@ -162,11 +231,30 @@ struct LoadCall {
     case .whole(let scan) where scan.isAnswer(candidateCount: candidateCount):
       record.fidelity = scan.fidelity
       record.unscoredCandidates = scan.unscoredCount
-    case .none where kept == 0, .several: record.status = .unimplemented
-    case .tooLarge: record.status = .resourceExhausted
-    case .whole, .unreadable, .none: record.status = .internalError
+    case .none where kept == 0: record.status = .unimplemented
+    default: record.status = .internalError
     }
     return record
+  }
+
+  /// Why it failed, where the server has not said so itself.
+  var reason: String {
+    switch message {
+    case .flagged: "the answer has a flag that was not agreed on"
+    case .tooLarge: "the answer has more than \(Limits.serving.messageBytes) bytes"
+    case .several: "the server answered a unary call with two messages"
+    case .headersTooLarge: "the answer's headers or trailers are too large"
+    default:
+      if !isGRPC {
+        "HTTP status \(httpStatus) instead of a gRPC answer"
+      } else if grpcStatus == -1 {
+        "the answer ends without grpc-status"
+      } else if grpcStatus == -2 {
+        "grpc-status is not a known code"
+      } else {
+        grpcStatus == 0 ? "the answer is not one that was asked for" : ""
+      }
+    }
   }
 }
 

@@ -8,7 +8,7 @@ internal import Wire
 ///
 /// `ClientConnection` is the client for everybody else: it keeps whole messages, metadata
 /// and a timer for each call, which costs several times what a call costs here.
-final class LoadConnection {
+final class LoadConnection: LoadCarrier {
   typealias Call = UnsafeMutablePointer<LoadCall>
 
   /// A call that is over, still at its slot's address: whoever takes it takes it off lists.
@@ -36,8 +36,7 @@ final class LoadConnection {
   private var nowNanoseconds: UInt64 = 0
   private var hasReceived = false
   private var text: String?
-  /// Texts of failures that are still kept: the first ones tell what is wrong.
-  private var textsLeft = 100
+  private var texts = FailureTexts()
 
   init(headers: LoadHeaders, slotCount: Int, memory: HTTP2Memory)
     throws(HTTP2Session.ConnectionError)
@@ -60,8 +59,6 @@ final class LoadConnection {
     for index in 0..<slotCount { slots[index].buffer?.deallocate() }
     slots.deallocate()
   }
-
-  var isOpen: Bool { refusal == nil }
 
   /// Whether a call that is started now is sent now.
   var hasRoom: Bool {
@@ -156,6 +153,8 @@ final class LoadConnection {
   /// Whether nothing more can come of it: ended, or drained after a GOAWAY.
   var isOver: Bool { session == nil || (refusal != nil && openCount == 0) }
 
+  func tick(nowNanoseconds: UInt64) -> Bool { false }
+
   /// Empties `ended`, keeping its memory.
   func forgetEnded() {
     ended.removeAll(keepingCapacity: true)
@@ -168,9 +167,7 @@ final class LoadConnection {
   }
 
   private func keepText(_ make: @autoclosure () -> String) {
-    guard textsLeft > 0 else { return }
-    textsLeft -= 1
-    text = make()
+    text = texts.kept(make()) ?? text
   }
 
   private func close(_ call: Call) {
@@ -197,16 +194,25 @@ extension LoadConnection {
       let name = ByteSlice(name, count: nameCount)
       let value = ByteSlice(value, count: valueCount)
       call.pointee.header(name, value)
-      if nameCount == 12, name.equals("grpc-message") {
+      if nameCount == 12, !call.pointee.isConcluded, name.equals("grpc-message") {
         LoadConnection.at(context).keepText(ClientStatus.message(Array(value.bytes)))
       }
     },
-    headersEnded: { _, _, _ in },
+    headersEnded: { context, stream, flags in
+      let call = stream.assumingMemoryBound(to: LoadCall.self)
+      let connection = LoadConnection.at(context)
+      // Words of a block that ends nothing are not the next call's.
+      if flags & HTTP2BlockFlags.endOfStream == 0 { connection.text = nil }
+      guard !call.pointee.isConcluded else { return }
+      call.pointee.headersEnded(isTooLarge: flags & HTTP2BlockFlags.tooLarge != 0)
+      connection.endIfFaulty(call)
+    },
     data: { context, stream, bytes, count in
       let call = stream.assumingMemoryBound(to: LoadCall.self)
       LoadConnection.at(context).session?.consume(call.pointee.stream, count: count)
       if !call.pointee.isConcluded {
         call.pointee.data(UnsafeRawBufferPointer(start: bytes, count: count))
+        LoadConnection.at(context).endIfFaulty(call)
       }
     },
     streamEnded: { context, stream in
@@ -226,9 +232,20 @@ extension LoadConnection {
       LoadConnection.at(context).refusal = "the server is closing the connection: \(name)"
     })
 
+  /// What is wrong already is not waited for.
+  private func endIfFaulty(_ call: Call) {
+    guard call.pointee.fault != nil else { return }
+    text = nil
+    keepText(call.pointee.reason)
+    conclude(call, call.pointee.record(endedNanoseconds: nowNanoseconds))
+    session?.resetStream(call.pointee.stream, HTTP2ErrorCode.cancel)
+  }
+
   private func streamEnded(_ call: Call) {
     guard !call.pointee.isConcluded else { return }
-    conclude(call, call.pointee.record(endedNanoseconds: nowNanoseconds))
+    let record = call.pointee.record(endedNanoseconds: nowNanoseconds)
+    if text == nil, record.status != .ok { keepText(call.pointee.reason) }
+    conclude(call, record)
     if call.pointee.sentBytes < call.pointee.bodyCount {
       session?.resetStream(call.pointee.stream, HTTP2ErrorCode.cancel)
     }
@@ -237,8 +254,16 @@ extension LoadConnection {
   private func streamClosed(_ call: Call, _ errorCode: UInt32) {
     if !call.pointee.isConcluded {
       var record = call.pointee.record(endedNanoseconds: nowNanoseconds)
-      record.status = StatusMapping.code(resetCode: errorCode)
-      keepText("the server reset the call: \(StatusMapping.name(resetCode: errorCode))")
+      // A server that gives up at the deadline cancels.
+      let deadline = call.pointee.sentNanoseconds.addingReportingOverflow(
+        headers.timeoutNanoseconds)
+      let isLate = !deadline.overflow && nowNanoseconds >= deadline.partialValue
+      record.status =
+        errorCode == HTTP2ErrorCode.cancel && isLate
+        ? .deadlineExceeded : StatusMapping.code(resetCode: errorCode)
+      // What a GOAWAY leaves out, nghttp2 closes with REFUSED_STREAM.
+      let reason = errorCode == HTTP2ErrorCode.refusedStream ? refusal : nil
+      keepText(reason ?? StatusMapping.text(resetCode: errorCode))
       conclude(call, record)
     }
     close(call)

@@ -75,7 +75,7 @@ package final class LoadGenerator {
     self.mix = mix
     self.surroundings = surroundings
     clock = surroundings.clock
-    pool = try LinkPool(plan: plan, headers: headers, connectMilliseconds: connectMilliseconds)
+    pool = try LinkPool(plan: plan, headers: headers, connectMilliseconds: connectMilliseconds, clock: clock)
     timer = try PreciseTimer()
     readBuffer = .allocate(byteCount: Limits.serving.readBufferBytes, alignment: 64)
     schedule = ArrivalSchedule(plan.schedule, ratePerSecond: plan.ratePerSecond, seed: plan.seed)
@@ -101,6 +101,7 @@ package final class LoadGenerator {
       if now >= pool.nextReconnectNanoseconds { pool.reconnect(nowNanoseconds: now) }
       var hasWorked = startDue(now)
       giveUpExpired(now)
+      pool.tick(nowNanoseconds: now, ended: takeEnded)
       hasWorked = pool.flush(clock: clock, ended: takeEnded) || hasWorked
       window.pass(now, self)
       let waitStart = clock.monotonicNanoseconds()

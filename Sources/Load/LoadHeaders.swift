@@ -8,11 +8,19 @@ internal import Wire
 /// Sessions read them where they lie: whoever owns a session that was given them holds them.
 package final class LoadHeaders {
   let block: HTTP2HeaderBlock
+  /// What the block was made from: a session says it once.
+  let authority: String
+  /// From when a call is sent, as the server is told.
+  let timeoutNanoseconds: UInt64
+  let metadata: [MetadataEntry]
   private let bytes: UnsafeMutableRawPointer
 
   /// `authority` is what the server is called by; the timeout goes out as `grpc-timeout`;
   /// `metadata` is such as gRPC allows.
   package init(authority: String, timeoutNanoseconds: UInt64, metadata: [MetadataEntry]) {
+    self.authority = authority
+    self.timeoutNanoseconds = timeoutNanoseconds
+    self.metadata = metadata
     let headers = [
       (":method", "POST"), (":scheme", "http"), (":path", "\(WireNames.scorePath)"),
       (":authority", authority), ("te", "trailers"), ("content-type", "application/grpc"),

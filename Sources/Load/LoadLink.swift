@@ -4,7 +4,7 @@ internal import Syscalls
 
 /// A connection of the generator with its socket.
 final class LoadLink {
-  let connection: LoadConnection
+  let connection: any LoadCarrier
   let descriptor: Int32
   /// Bytes of HTTP/2 that the socket has not taken, from `outputStart`.
   private var output: [UInt8] = []
@@ -15,10 +15,17 @@ final class LoadLink {
 
   init(
     to address: SocketAddress, timeoutMilliseconds: Int32, headers: LoadHeaders, slotCount: Int,
-    memory: HTTP2Memory, poller: borrowing Epoll
+    memory: HTTP2Memory, poller: borrowing Epoll, framing: LoadFraming, nowNanoseconds: UInt64
   ) throws(SystemError) {
     do throws(HTTP2Session.ConnectionError) {
-      connection = try LoadConnection(headers: headers, slotCount: slotCount, memory: memory)
+      connection =
+        switch framing {
+        case .grpc:
+          try LoadConnection(headers: headers, slotCount: slotCount, memory: memory)
+        case .session:
+          try LoadSession(
+            headers, slotCount: slotCount, memory: memory, nowNanoseconds: nowNanoseconds)
+        }
     } catch {
       // Nothing has been said yet, so that memory is all that can be missing.
       throw SystemError(call: "nghttp2", number: 12, subject: address.description)

@@ -11,6 +11,7 @@ package struct LoadPlan: Sendable {
   package var durationNanoseconds: UInt64
   package var timeoutNanoseconds: UInt64
   package var connectionCount = 8
+  package var framing = LoadFraming.grpc
   /// Calls under way at one time, over all connections; a server's own limit of streams holds too.
   package var inFlightMax = 800
   /// The generator's own lag, 99th percentile, above which the run says nothing of the server.

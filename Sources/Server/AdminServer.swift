@@ -33,28 +33,36 @@ package final class AdminServer: Sendable {
   /// Where it listens: with the port that was really taken.
   package let address: Syscalls.SocketAddress
   private let server: HTTPServer
+  /// Ends when the port is closed.
+  private let running: Task<Void, Never>
 
   /// Listens and answers from now on. The host is an IP address or `localhost`.
   package init(_ address: Syscalls.SocketAddress, _ answers: Answers) throws(AdminError) {
     server = HTTPServer(
       config: try AdminServer.configuration(address), handler: AdminHandler(answers: answers))
     let outcome = Outcome<Result<UInt16, AdminError>>()
-    Task { [server] in
-      do {
-        try await server.run()
-        outcome.set(.failure(AdminError(description: "it stopped at once")))
-      } catch {
-        // After `stop` too; the outcome is then known already.
-        outcome.set(.failure(AdminServer.failure(error)))
-      }
-    }
-    Task { [server] in
+    let listening = Task { [server] in
       do {
         try await server.waitUntilListening()
         outcome.set(.success(try await AdminServer.port(server)))
       } catch {
+        if Task.isCancelled { return }
         outcome.set(.failure(AdminError(description: error.localizedDescription)))
       }
+    }
+    running = Task { [server] in
+      let failure: AdminError
+      do {
+        try await server.run()
+        failure = AdminError(description: "it stopped at once")
+      } catch {
+        failure = AdminServer.failure(error)
+      }
+      // Who still waits for a port that never opened holds the server, and all that it answers
+      // with, for seconds. After `stop` there is nobody, and the outcome is known.
+      listening.cancel()
+      await listening.value
+      outcome.set(.failure(failure))
     }
     self.address = Syscalls.SocketAddress(host: address.host, port: try outcome.wait().get())
   }
@@ -98,8 +106,9 @@ package final class AdminServer: Sendable {
   /// Closes the port and every connection to it; returns when that is done.
   package func stop() {
     let outcome = Outcome<Bool>()
-    Task { [server] in
+    Task { [server, running] in
       await server.stop(timeout: 0)
+      await running.value
       outcome.set(true)
     }
     _ = outcome.wait()

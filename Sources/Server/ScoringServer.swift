@@ -20,6 +20,8 @@ package final class ScoringServer {
     package var loops: Int
     /// Cores that the loops are pinned to, in turn; empty = not pinned.
     package var cores: [Int]
+    /// Loops that never sleep.
+    package var isBusy = false
     /// For request ids that clients leave empty; random, so that they differ between servers.
     package var seed: UInt64
 
@@ -38,11 +40,11 @@ package final class ScoringServer {
     let health = ServingState()
     var seeds = SplitMix64(seed: configuration.seed)
     var services: [LoopServices] = []
-    transport = try TransportServer(
-      TransportConfiguration(
-        address: configuration.address, loops: configuration.loops, cores: configuration.cores,
-        clock: engine.clock)
-    ) { eventLoop in
+    var listening = TransportConfiguration(
+      address: configuration.address, loops: configuration.loops, cores: configuration.cores,
+      clock: engine.clock)
+    listening.isBusy = configuration.isBusy
+    transport = try TransportServer(listening) { eventLoop in
       let loop = LoopServices(
         engine: engine, eventLoop: eventLoop, health: health,
         metrics: metrics.loop(services.count), logger: logger, seed: seeds.next())

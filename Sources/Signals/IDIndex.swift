@@ -65,6 +65,13 @@ struct IDIndex: ~Copyable, @unchecked Sendable {
   /// `row(of:)` for `count` ids (u64, little-endian, any alignment). Slots are asked for ahead of
   /// their use, so that the cache misses of several ids overlap.
   func rows(of ids: UnsafeRawPointer, count: Int, into rows: UnsafeMutablePointer<Int32>) {
+    if mask < IDIndex.cachedSlots {
+      for index in 0..<max(count, 0) {
+        let id = IDIndex.load(ids, index)
+        rows[index] = probe(id, from: start(id))
+      }
+      return
+    }
     for index in 0..<min(count, IDIndex.lookAhead) {
       crescendo_prefetch(slots + start(IDIndex.load(ids, index)))
     }
@@ -78,6 +85,10 @@ struct IDIndex: ~Copyable, @unchecked Sendable {
       rows[index] = probe(id, from: start(id))
     }
   }
+
+  /// An index of up to so many slots is in a core's cache (256 KiB of a megabyte or more): asking
+  /// ahead would cost a second hash for nothing.
+  private static var cachedSlots: Int { 16_384 }
 
   /// Loads in flight at once: what a core's line fill buffers take (10 to 16).
   private static var lookAhead: Int { 16 }

@@ -176,7 +176,7 @@ package enum Sockets {
     }
   }
 
-  private static func text(_ characters: [CChar]) -> String {
+  static func text(_ characters: [CChar]) -> String {
     String(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
@@ -222,7 +222,7 @@ package enum Sockets {
     _ = shutdown(descriptor, Int32(SHUT_WR))
   }
 
-  private static func open(_ info: UnsafeMutablePointer<addrinfo>, _ address: SocketAddress)
+  static func open(_ info: UnsafeMutablePointer<addrinfo>, _ address: SocketAddress)
     throws(SystemError) -> Int32
   {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
@@ -232,7 +232,7 @@ package enum Sockets {
       })
   }
 
-  private static func withResolved(
+  static func withResolved(
     _ address: SocketAddress, passive: Bool,
     _ body: (UnsafeMutablePointer<addrinfo>) throws(SystemError) -> Int32
   ) throws(SystemError) -> Int32 {

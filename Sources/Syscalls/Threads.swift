@@ -71,6 +71,11 @@ package struct OwnedThread: ~Copyable {
     pthread_join(handle, nil)
   }
 
+  /// Lets the thread end by itself: nobody will wait for it.
+  package consuming func detach() {
+    pthread_detach(handle)
+  }
+
   fileprivate static func run(_ context: UnsafeMutableRawPointer) {
     let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
     crescendo_name_current_thread(body.name)

@@ -9,6 +9,15 @@ enum Framing: UInt8 {
   case session
 }
 
+/// What is kept of a call for the log and not looked at before: beside its memory, so that a new
+/// tenant need not be made to forget it.
+struct CallNote: BitwiseCopyable {
+  var requestID = InlineArray<64, UInt8>(repeating: 0)
+  var traceParent = InlineArray<55, UInt8>(repeating: 0)
+
+  static let traceParentOffset = MemoryLayout<CallNote>.offset(of: \.traceParent) ?? 0
+}
+
 /// What every call has, whatever its framing; the first field of its memory, so that a service
 /// can be given one address.
 struct CallState {
@@ -28,16 +37,20 @@ struct CallState {
   var receivedMessages = 0
   var sentMessages = 0
   var timing = CallTiming()
-  /// For the call's line in the log: the first `requestIDCount` bytes.
-  var requestID = InlineArray<64, UInt8>(repeating: 0)
-  var requestIDCount = 0
+  let note: UnsafeMutablePointer<CallNote>
+  /// Of the note's request id, the first so many bytes.
+  var requestIDCount: UInt8 = 0
+  /// The call brought one of its own.
+  var hasTraceParent = false
 
   /// The service's own pointer.
   var attachment: UnsafeMutableRawPointer?
 
-  init(framing: Framing, generation: UInt64) {
+  @inline(__always)
+  init(framing: Framing, generation: UInt64, note: UnsafeMutablePointer<CallNote>) {
     self.framing = framing
     self.generation = generation
+    self.note = note
   }
 }
 
@@ -45,7 +58,8 @@ struct CallState {
 struct CallOrigin {
   var method: Int
   var descriptor: Int32
-  var traceParent: InlineArray<55, UInt8>?
+  /// Of the call's stream or session, where it has none of its own: it lives until that is told.
+  var traceParent: ByteSlice
 }
 
 extension UnsafeMutablePointer where Pointee == CallState {
@@ -67,20 +81,16 @@ extension CallState {
   func tellEnded(_ loop: LoopPointer, _ origin: CallOrigin) {
     guard let callEnded = loop.pointee.callEnded else { return }
     let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
-    var traceParent = origin.traceParent ?? InlineArray(repeating: 0)
-    var requestID = requestID
-    withUnsafeBytes(of: &traceParent) { trace in
-      withUnsafeBytes(of: &requestID) { id in
-        var record = CallRecord(
-          method: origin.method, status: status, cancellation: cancellation, refusal: refusal,
-          receivedBytes: receivedBytes, sentBytes: sentBytes,
-          receivedMessages: receivedMessages, sentMessages: sentMessages,
-          durationNanoseconds: now - min(now, startedNanoseconds), timing: timing,
-          traceParent: origin.traceParent == nil ? .empty : ByteSlice(trace),
-          requestID: ByteSlice(id.baseAddress, count: requestIDCount),
-          descriptor: origin.descriptor)
-        callEnded(loop.pointee.serviceContext, &record)
-      }
-    }
+    let bytes = UnsafeRawPointer(note)
+    let own = ByteSlice(
+      bytes + CallNote.traceParentOffset, count: InlineArray<55, UInt8>.count)
+    var record = CallRecord(
+      method: origin.method, status: status, cancellation: cancellation, refusal: refusal,
+      receivedBytes: receivedBytes, sentBytes: sentBytes,
+      receivedMessages: receivedMessages, sentMessages: sentMessages,
+      durationNanoseconds: now - min(now, startedNanoseconds), timing: timing,
+      traceParent: hasTraceParent ? own : origin.traceParent,
+      requestID: ByteSlice(bytes, count: Int(requestIDCount)), descriptor: origin.descriptor)
+    callEnded(loop.pointee.serviceContext, &record)
   }
 }

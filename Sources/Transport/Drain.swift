@@ -161,6 +161,11 @@ extension StreamPointer {
     guard isLate || now - pointee.progressNanoseconds > Limits.serving.stallNanoseconds else {
       return
     }
+    // Row S31; a session has no deadline of its own.
+    if let session = pointee.session, session.takesFrames {
+      let seconds = max(Limits.serving.stallNanoseconds / 1_000_000_000, 1)
+      return session.fail(.unread(seconds), .stall)
+    }
     cut(isLate ? .deadline : .stall)
   }
 }

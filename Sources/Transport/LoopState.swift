@@ -27,28 +27,46 @@ struct LoopCounters: BitwiseCopyable {
   }
 }
 
-/// What all loops of a server share: the bound of answers that it may hold.
-final class ProcessBudget: Sendable {
-  private let held = Atomic<Int>(0)
+/// What all loops of a server share: the bound of answers that it may hold. An address, so that
+/// asking costs no reference count; its server destroys it.
+// Unchecked: behind the address is an atomic.
+struct ProcessBudget: @unchecked Sendable {
+  private let held: UnsafeMutablePointer<Atomic<Int>>
+  private let limitBytes: Int
+  private let keptBytes: Int
 
-  var heldBytes: Int { held.load(ordering: .relaxed) }
+  init() {
+    held = .allocate(capacity: 1)
+    held.initialize(to: Atomic(0))
+    limitBytes = Limits.serving.processOutboundBytes
+    keptBytes = Limits.serving.keptOutboundBytes
+  }
+
+  func destroy() {
+    held.deinitialize(count: 1)
+    held.deallocate()
+  }
+
+  var heldBytes: Int { held.pointee.load(ordering: .relaxed) }
 
   /// False when these bytes are too many.
+  @inline(__always)
   func take(_ byteCount: Int, holdsLittle: Bool) -> Bool {
-    let now = held.add(byteCount, ordering: .relaxed).newValue
-    let reserve = holdsLittle ? 0 : Limits.serving.keptOutboundBytes
-    if now <= Limits.serving.processOutboundBytes - reserve { return true }
-    held.subtract(byteCount, ordering: .relaxed)
+    let now = held.pointee.add(byteCount, ordering: .relaxed).newValue
+    if now <= limitBytes - (holdsLittle ? 0 : keptBytes) { return true }
+    held.pointee.subtract(byteCount, ordering: .relaxed)
     return false
   }
 
   /// Takes them, many or not.
+  @inline(__always)
   func takeNeeded(_ byteCount: Int) {
-    held.add(byteCount, ordering: .relaxed)
+    held.pointee.add(byteCount, ordering: .relaxed)
   }
 
+  @inline(__always)
   func giveBack(_ byteCount: Int) {
-    held.subtract(byteCount, ordering: .relaxed)
+    held.pointee.subtract(byteCount, ordering: .relaxed)
   }
 }
 
@@ -64,6 +82,9 @@ struct LoopState {
   let readBuffer: UnsafeMutableRawPointer
   let writeBuffer: UnsafeMutableRawPointer
   let budget: ProcessBudget
+  /// Of one connection: what it may hold of answers, and what counts as little, bytes.
+  let connectionOutboundBytes = Limits.serving.connectionOutboundBytes
+  let littleOutboundBytes = Limits.serving.littleOutboundBytes
   var buffers = BufferPool()
   var slab = Slab<ServerStream>()
   var sessionCalls = Slab<SessionCall>()

@@ -69,9 +69,10 @@ package struct ServerCall {
 
   /// For the record of the call.
   package func noteRequestID(_ id: ByteSlice) {
-    let count = min(id.count, state.pointee.requestID.count)
-    for index in 0..<count { state.pointee.requestID[index] = id[index] }
-    state.pointee.requestIDCount = count
+    let note = state.pointee.note
+    let count = min(id.count, note.pointee.requestID.count)
+    for index in 0..<count { note.pointee.requestID[index] = id[index] }
+    state.pointee.requestIDCount = UInt8(count)
   }
 
   package var timing: CallTiming {

@@ -7,7 +7,7 @@ extension SessionPointer {
   func begin(_ request: SessionCallRequest) {
     let (loop, now) = (loop, loop.pointee.nowNanoseconds)
     let call = loop.pointee.sessionCalls.take {
-      SessionCall(self, request, generation: $0)
+      SessionCall(self, request, generation: $0, note: $1)
     }
     pointee.machine.calls.insert(request.id, UnsafeMutableRawPointer(call))
     loop.pointee.counters.callsStarted += 1
@@ -34,9 +34,9 @@ extension SessionPointer {
     guard let value = SessionMetadata.value("traceparent", in: metadata), value.count == 55 else {
       return
     }
-    var trace = InlineArray<55, UInt8>(repeating: 0)
-    for index in trace.indices { trace[index] = value[index] }
-    call.pointee.traceParent = trace
+    let note = call.pointee.call.note
+    for index in 0..<value.count { note.pointee.traceParent[index] = value[index] }
+    call.pointee.call.hasTraceParent = true
   }
 
   func take(
@@ -73,18 +73,25 @@ extension SessionPointer {
   /// A call that never began.
   func refuse(_ id: UInt32, _ cost: Int64, _ failure: CallFailure) {
     loop.pointee.callStarted?(loop.pointee.serviceContext, -1)
-    var call = CallState(framing: .session, generation: 0)
-    call.startedNanoseconds = loop.pointee.nowNanoseconds
-    call.status = failure.code
-    call.refusal = failure.refusalReason
+    var note = CallNote()
+    withUnsafeMutablePointer(to: &note) { tellRefused(id, failure, $0) }
     let record = SessionEndRecord(
       queueNanoseconds: 0, scoreNanoseconds: 0, encodeNanoseconds: 0)
     queueEnd(failure, call: id, record, credit: cost)
+  }
+
+  private func tellRefused(
+    _ id: UInt32, _ failure: CallFailure, _ note: UnsafeMutablePointer<CallNote>
+  ) {
+    var call = CallState(framing: .session, generation: 0, note: note)
+    call.startedNanoseconds = loop.pointee.nowNanoseconds
+    call.status = failure.code
+    call.refusal = failure.refusalReason
     call.tellEnded(
       loop,
       CallOrigin(
         method: -1, descriptor: pointee.stream.pointee.connection.pointee.descriptor,
-        traceParent: pointee.traceParent))
+        traceParent: traceParent))
   }
 
   /// A fault of the framing: the service lets go of the call, and the client hears why.

@@ -9,7 +9,6 @@ struct Session: ~Copyable {
   let stream: StreamPointer
   var machine: SessionServer
   var reader = SessionFrameReader()
-  var traceParent: InlineArray<55, UInt8>?
   /// Some call has `mustFail`.
   var hasFailing = false
   /// Some call's service waits for room.
@@ -57,11 +56,12 @@ extension StreamPointer {
         stream: self,
         machine: SessionServer(
           .serving, methods: loop.pointee.sessionMethods, count: loop.pointee.methods.count),
-        traceParent: pointee.headers.hasTraceParent ? pointee.headers.traceParent : nil,
         sentNanoseconds: now, receivedNanoseconds: now, pingedNanoseconds: now,
         frameBegunNanoseconds: now))
     pointee.session = session
     pointee.phase = .session
+    // Its calls have deadlines; `grpc-timeout` means nothing here (§2).
+    pointee.call.deadlineNanoseconds = .max
     pointee.hasSentHeaders = true
     connection.pointee.session.submitResponse(pointee.id, sessionHeaders, endsStream: false)
     connection.markDirty()
@@ -73,6 +73,12 @@ extension SessionPointer {
   var loop: LoopPointer { pointee.stream.pointee.connection.pointee.loop }
   var isOpening: Bool { pointee.machine.state == .opening }
   var takesFrames: Bool { isOpening || pointee.machine.isLive }
+
+  /// Of its headers; it lives as long as the session.
+  var traceParent: ByteSlice {
+    guard pointee.stream.pointee.headers.hasTraceParent else { return .empty }
+    return pointee.stream.traceParent
+  }
 
   func isOpen(_ id: UInt32) -> Bool { pointee.machine.calls.find(id) != nil }
 
@@ -104,9 +110,20 @@ extension SessionPointer {
   /// All frames that the bytes complete; the fault that ended it.
   private func takeFrames(_ bytes: ByteSlice, _ now: UInt64) -> SessionFault? {
     var rest = bytes
+    var request = SessionCallRequest()
     do throws(SessionFault) {
       while takesFrames, let frame = try pointee.reader.next(&rest) {
-        perform(try pointee.machine.take(frame.header, frame.payload, now: now))
+        guard frame.header.type == SessionFrameType.call, pointee.machine.isLive else {
+          perform(try pointee.machine.take(frame.header, frame.payload, now: now))
+          continue
+        }
+        switch try pointee.machine.call(frame.header, frame.payload, into: &request) {
+        case .accepted: begin(request)
+        case .dropped: continue
+        case .refused:
+          let why = pointee.machine.refused(frame.header, request, frame.payload)
+          refuse(request.id, request.cost, why)
+        }
       }
       return nil
     } catch {
@@ -121,14 +138,12 @@ extension SessionPointer {
       ? .noRoom(pointee.reader.heldBytes) : nil
   }
 
-  @inline(__always)
+  /// All but calls that begin.
   private func perform(_ step: SessionStep) {
     switch step {
-    case .call(let request): begin(request)
     case .nothing: return
     case .hello: hello()
     case .ping(let bytes): queuePing(bytes, flags: SessionFlags.answer)
-    case .refuse(let id, let cost, let failure): refuse(id, cost, failure)
     case .message(let call, let message, let work, let cost, let isLast):
       take(
         call.assumingMemoryBound(to: SessionCall.self), message, work: work, cost: cost,

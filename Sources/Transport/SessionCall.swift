@@ -33,12 +33,13 @@ struct SessionCall: SlabNode {
   var lastHeld: UnsafeMutablePointer<HeldMessage>?
   /// Why it has to be ended as soon as its service is not at work on it.
   var mustFail: UnsafeMutablePointer<CallFailure>?
-  var traceParent: InlineArray<55, UInt8>?
 
+  @inline(__always)
   init(
-    _ session: SessionPointer, _ request: SessionCallRequest, generation: UInt64
+    _ session: SessionPointer, _ request: borrowing SessionCallRequest, generation: UInt64,
+    note: UnsafeMutablePointer<CallNote>
   ) {
-    call = CallState(framing: .session, generation: generation)
+    call = CallState(framing: .session, generation: generation, note: note)
     self.session = session
     id = request.id
     method = Int32(request.method)
@@ -230,7 +231,7 @@ extension SessionCallPointer {
       CallOrigin(
         method: Int(pointee.method),
         descriptor: session.pointee.stream.pointee.connection.pointee.descriptor,
-        traceParent: pointee.traceParent ?? session.pointee.traceParent))
+        traceParent: session.traceParent))
     pointee.mustFail?.deinitialize(count: 1)
     pointee.mustFail?.deallocate()
     loop.pointee.counters.callsEnded += 1

@@ -18,16 +18,16 @@ extension StreamPointer {
   // MARK: Buffers
 
   func takeBuffer(_ byteCount: Int) throws(CallFailure) -> UnsafeMutableRawPointer {
-    let connection = pointee.connection
+    let (connection, loop) = (pointee.connection, loop)
     // One answer always has room, however large: nothing could ever be sent otherwise.
     let held = connection.pointee.chargedBytes
-    if held > 0, held + byteCount > Limits.serving.connectionOutboundBytes {
+    if held > 0, held + byteCount > loop.pointee.connectionOutboundBytes {
       throw CallFailure(
         .resourceExhausted,
         "this connection holds \(held) bytes of answers that were not read: read them, then retry",
         refusal: .memory)
     }
-    let holdsLittle = held + byteCount <= Limits.serving.littleOutboundBytes
+    let holdsLittle = held + byteCount <= loop.pointee.littleOutboundBytes
     guard let buffer = loop.takeBuffer(byteCount, holdsLittle: holdsLittle) else {
       throw CallFailure(
         .resourceExhausted, "the server holds as many bytes of answers as it may: retry later",

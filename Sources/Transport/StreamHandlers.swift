@@ -22,7 +22,7 @@ private func streamOpened(_ context: UnsafeMutableRawPointer?, _ id: Int32)
   let connection = connection(context)
   let loop = connection.pointee.loop
   let stream = loop.pointee.slab.take {
-    ServerStream(call: CallState(framing: .grpc, generation: $0), connection: connection)
+    ServerStream(call: CallState(framing: .grpc, generation: $0, note: $1), connection: connection)
   }
   stream.pointee.id = id
   stream.pointee.call.startedNanoseconds = loop.pointee.nowNanoseconds

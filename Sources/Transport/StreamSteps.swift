@@ -215,7 +215,14 @@ extension StreamPointer {
   private func record() -> CallOrigin {
     CallOrigin(
       method: Int(pointee.headers.method), descriptor: pointee.connection.pointee.descriptor,
-      traceParent: pointee.headers.hasTraceParent ? pointee.headers.traceParent : nil)
+      traceParent: pointee.headers.hasTraceParent ? traceParent : .empty)
+  }
+
+  /// In the stream's own memory.
+  var traceParent: ByteSlice {
+    let offset =
+      MemoryLayout<ServerStream>.offset(of: \.headers.traceParent) ?? 0
+    return ByteSlice(UnsafeRawPointer(self) + offset, count: InlineArray<55, UInt8>.count)
   }
 
   private func unlink() {

@@ -11,6 +11,8 @@ package struct TransportConfiguration: Sendable {
   package var loops: Int
   /// Cores that the loops are pinned to, in turn; empty = not pinned.
   package var cores: [Int]
+  /// Loops that never sleep.
+  package var isBusy = false
   package var clock: Clock
 
   package init(address: SocketAddress, loops: Int, cores: [Int], clock: Clock) {
@@ -30,6 +32,7 @@ package final class TransportServer: @unchecked Sendable {
   package let address: SocketAddress
   private let loops: [LoopHandle]
   private let listener: UnsafeMutablePointer<Listener>
+  private let budget: ProcessBudget
   private var threads: [ThreadBox] = []
 
   private final class ThreadBox {
@@ -51,7 +54,8 @@ package final class TransportServer: @unchecked Sendable {
     do throws(SystemError) {
       address = try Sockets.localAddress(of: descriptor)
       for index in 0..<configuration.loops {
-        let eventLoop = try EventLoop(index: index, clock: configuration.clock)
+        let eventLoop = try EventLoop(
+          index: index, clock: configuration.clock, isBusy: configuration.isBusy)
         let loop = LoopPointer.allocate(capacity: 1)
         loop.initialize(
           to: LoopState(
@@ -65,9 +69,11 @@ package final class TransportServer: @unchecked Sendable {
       try loops[0].eventLoop.watch(descriptor, .reading, owner: listener)
     } catch {
       Sockets.close(descriptor)
+      budget.destroy()
       throw error
     }
     self.loops = loops
+    self.budget = budget
     for (index, loop) in loops.enumerated() {
       let core =
         configuration.cores.isEmpty
@@ -115,6 +121,7 @@ package final class TransportServer: @unchecked Sendable {
     }
     listener.deinitialize(count: 1)
     listener.deallocate()
+    budget.destroy()
   }
 
   private func post(

@@ -16,7 +16,7 @@ extension ScoreResponseMessage {
     }
   }
 
-  private static func convert(_ message: Crescendo__V1__ScoreResponse, _ reader: TextReader)
+  static func convert(_ message: Crescendo__V1__ScoreResponse, _ reader: TextReader)
     throws(CallFailure) -> ScoreResponseMessage
   {
     var response = ScoreResponseMessage()
@@ -119,11 +119,11 @@ package enum ScoreVocabulary {
   }
 }
 
-private func undecodable(_ message: String) -> CallFailure {
+func undecodable(_ message: String) -> CallFailure {
   CallFailure(.internalError, "the answer is not a \(message)")
 }
 
-private func array<T>(_ base: UnsafeMutablePointer<T>?, _ count: Int) -> [T] {
+func array<T>(_ base: UnsafeMutablePointer<T>?, _ count: Int) -> [T] {
   Array(UnsafeBufferPointer(start: base, count: count))
 }
 
@@ -134,7 +134,7 @@ private func numbers<T: RawRepresentable<UInt32>>(_ base: UnsafeMutablePointer<T
   UnsafeBufferPointer(start: base, count: count).map { Int32(bitPattern: $0.rawValue) }
 }
 
-private struct TextReader {
+struct TextReader {
   let message: String
 
   /// protobuf-c checks no text, and ends it at the first NUL.
@@ -155,7 +155,7 @@ private struct AllocationBudget {
 /// protobuf-c copies each unknown field and makes a struct of each empty sub-message: 200 KB can
 /// become 12 MB. Honest answers stay below 16 × their length (fidelities grow 4 ×, short
 /// contributions 8 ×, scanned fields are tracked besides), so that is all a message gets.
-private func withBoundedAllocator<Result>(
+func withBoundedAllocator<Result>(
   messageBytes: Int,
   _ body: (UnsafeMutablePointer<ProtobufCAllocator>) throws(CallFailure) -> Result
 ) throws(CallFailure) -> Result {

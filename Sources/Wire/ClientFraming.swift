@@ -36,16 +36,22 @@ package struct ClientMessageAssembler: Sendable {
   /// Takes bytes of the body. INTERNAL for a flag that was not agreed on, RESOURCE_EXHAUSTED for a
   /// message over the limit, UNIMPLEMENTED for a second message (statuscodes.md).
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CallFailure) {
+    guard try appendPart(bytes) == bytes.count else {
+      throw CallFailure(.unimplemented, "the server answered a unary call with two messages")
+    }
+  }
+
+  /// Takes bytes up to the end of the message: how many they were.
+  mutating func appendPart(_ bytes: UnsafeRawBufferPointer) throws(CallFailure) -> Int {
     var rest = bytes[...]
     while expectedBytes == nil, let byte = rest.popFirst() {
       prefix.append(byte)
       if prefix.count == MessageAssembler.prefixBytes { try readPrefix() }
     }
-    guard let expectedBytes, !rest.isEmpty else { return }
-    guard rest.count <= expectedBytes - payload.count else {
-      throw CallFailure(.unimplemented, "the server answered a unary call with two messages")
-    }
-    payload.append(contentsOf: rest)
+    guard let expectedBytes else { return bytes.count }
+    let part = rest.prefix(expectedBytes - payload.count)
+    payload.append(contentsOf: part)
+    return bytes.count - rest.count + part.count
   }
 
   private mutating func readPrefix() throws(CallFailure) {

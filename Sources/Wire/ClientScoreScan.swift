@@ -7,6 +7,9 @@ package struct ClientScoreScan: BitwiseCopyable, Sendable {
   package private(set) var scoreCount = 0
   /// Positions with fidelity NONE.
   package private(set) var unscoredCount = 0
+  /// Where the scores begin in the message: floats of 4 bytes, little-endian, at any alignment; nil
+  /// when they do not lie there in one piece.
+  package private(set) var scoresOffset: Int?
   private var allFidelity: UInt64 = 0
   private var positionCount = 0
   /// Of the positions that are not NONE.
@@ -41,8 +44,11 @@ package struct ClientScoreScan: BitwiseCopyable, Sendable {
     switch (field.number, field.wireType) {
     case (Field.scores, WireType.lengthDelimited):
       guard field.valueCount % 4 == 0 else { return false }
+      scoresOffset = scoreCount == 0 ? field.valueStart : nil
       scoreCount += field.valueCount / 4
-    case (Field.scores, WireType.fixed32): scoreCount += 1
+    case (Field.scores, WireType.fixed32):
+      scoresOffset = scoreCount == 0 ? field.valueStart : nil
+      scoreCount += 1
     case (Field.allFidelity, WireType.varint):
       var offset = field.valueStart
       guard let value = Self.varint(base, &offset, field.end) else { return false }

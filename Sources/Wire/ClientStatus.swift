@@ -4,9 +4,14 @@ package import Core
 package enum ClientStatus {
   /// The code that `grpc-status` names; nil when it is not a decimal number of a known code.
   package static func code(_ value: [UInt8]) -> StatusCode? {
+    value.withUnsafeBytes { code(ByteSlice($0)) }
+  }
+
+  /// As above, of bytes where they lie.
+  package static func code(_ value: ByteSlice) -> StatusCode? {
     guard !value.isEmpty, value.count <= 2 else { return nil }
     var number: Int32 = 0
-    for byte in value {
+    for byte in value.bytes {
       guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
       number = number * 10 + Int32(byte - UInt8(ascii: "0"))
     }

@@ -9,6 +9,18 @@ struct FieldWriter {
     varint(value)
   }
 
+  mutating func fixed64(_ field: UInt8, _ value: UInt64) {
+    guard value != 0 else { return }
+    bytes.append(field << 3 | UInt8(WireType.fixed64))
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  mutating func fixed32(_ field: UInt8, _ value: UInt32) {
+    guard value != 0 else { return }
+    bytes.append(field << 3 | UInt8(WireType.fixed32))
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
   mutating func text(_ field: UInt8, _ text: String) {
     guard !text.isEmpty else { return }
     lengthDelimited(field, text.utf8)

@@ -16,7 +16,7 @@ package struct MessageAssembler {
   }
 
   /// The flag byte and the length, big-endian, before each message.
-  package static let prefixBytes = 5
+  @inlinable package static var prefixBytes: Int { 5 }
   /// Memory that is kept from one message of a stream to the next, bytes: the least that is ever
   /// taken.
   private static let keptBytes = 4_096

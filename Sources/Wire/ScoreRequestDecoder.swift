@@ -19,14 +19,24 @@ package enum ScoreRequestDecoder {
     _ message: ByteSlice, into view: inout ScoreRequestView, arena: UnsafeMutablePointer<Arena>,
     candidatesMax: Int
   ) -> CallFailure? {
+    if PlainScoreRequest.read(message, into: &view) {
+      return view.itemIDCount > candidatesMax
+        ? tooMany(view.itemIDCount, candidatesMax) : nil
+    }
+    return decodeAny(message, into: &view, arena: arena, candidatesMax: candidatesMax)
+  }
+
+  private static func decodeAny(
+    _ message: ByteSlice, into view: inout ScoreRequestView, arena: UnsafeMutablePointer<Arena>,
+    candidatesMax: Int
+  ) -> CallFailure? {
     guard let base = message.base, message.count > 0 else { return nil }
     let reader = WireReader(base, from: 0, to: message.count)
     do throws(WireError) {
       var scan = RequestScan()
       try scan.run(reader)
       if scan.candidates > candidatesMax {
-        return tooLarge(
-          "the batch has \(scan.candidates) candidates; the limit is \(candidatesMax)")
+        return tooMany(scan.candidates, candidatesMax)
       }
       guard try scan.readInPlace(reader, into: &view, arena),
         try unpackRest(reader, scan, into: &view, arena)
@@ -41,6 +51,10 @@ package enum ScoreRequestDecoder {
         ? CallFailure(.invalidArgument, place, field: reader.fieldPath(at: error.offset))
         : CallFailure(.internalError, "cannot decode \(place)")
     }
+  }
+
+  private static func tooMany(_ candidates: Int, _ limit: Int) -> CallFailure {
+    tooLarge("the batch has \(candidates) candidates; the limit is \(limit)")
   }
 
   private static func tooLarge(_ message: String) -> CallFailure {

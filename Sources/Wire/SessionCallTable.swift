@@ -85,6 +85,13 @@ package struct SessionCallTable: ~Copyable {
     return nil
   }
 
+  /// Some call with a higher id.
+  func first(above id: UInt32) -> UnsafeMutableRawPointer? {
+    guard count > 0 else { return nil }
+    for index in 0...Int(mask) where slots[index].id > id { return slots[index].call }
+    return nil
+  }
+
   package func forEach(_ body: (UnsafeMutableRawPointer) -> Void) {
     for index in 0...Int(mask) {
       if let call = slots[index].call, slots[index].id != 0 { body(call) }

@@ -71,6 +71,13 @@ package struct SessionFault: Error, Sendable, Equatable {
   package static func unread(_ seconds: UInt64) -> SessionFault {
     SessionFault(24, .resourceExhausted, "answers were not read for \(seconds) s")
   }
+  static func notOpen(_ call: UInt32) -> SessionFault {
+    SessionFault(25, .internalError, "call \(call) is not open")
+  }
+  static let tooMuchCredit = SessionFault(26, .internalError, "credit is over \(Int32.max)")
+  static func drainOfUnsent(_ call: UInt32) -> SessionFault {
+    SessionFault(27, .internalError, "DRAIN names call \(call), which was never sent")
+  }
   package static func noRoom(_ length: Int) -> SessionFault {
     SessionFault(28, .resourceExhausted, "no room for a frame of \(length) bytes")
   }

@@ -1,16 +1,16 @@
 /// What a frame is (proto/SESSION.md §4). 128 and above are extensions.
 package enum SessionFrameType {
-  package static let hello: UInt8 = 1
-  package static let call: UInt8 = 2
-  package static let message: UInt8 = 3
-  package static let reply: UInt8 = 4
-  package static let end: UInt8 = 5
-  package static let cancel: UInt8 = 6
-  package static let credit: UInt8 = 7
-  package static let drain: UInt8 = 8
-  package static let ping: UInt8 = 9
-  package static let error: UInt8 = 10
-  package static let extensions: UInt8 = 128
+  @inlinable package static var hello: UInt8 { 1 }
+  @inlinable package static var call: UInt8 { 2 }
+  @inlinable package static var message: UInt8 { 3 }
+  @inlinable package static var reply: UInt8 { 4 }
+  @inlinable package static var end: UInt8 { 5 }
+  @inlinable package static var cancel: UInt8 { 6 }
+  @inlinable package static var credit: UInt8 { 7 }
+  @inlinable package static var drain: UInt8 { 8 }
+  @inlinable package static var ping: UInt8 { 9 }
+  @inlinable package static var error: UInt8 { 10 }
+  @inlinable package static var extensions: UInt8 { 128 }
 
   static func name(_ type: UInt8) -> String {
     let names = [
@@ -23,18 +23,18 @@ package enum SessionFrameType {
 /// Flags by type.
 package enum SessionFlags {
   /// `CALL`, `MESSAGE`: the last request message.
-  package static let fin: UInt8 = 1
+  @inlinable package static var fin: UInt8 { 1 }
   /// `REPLY`: status OK, and an END record at its end.
-  package static let last: UInt8 = 1
+  @inlinable package static var last: UInt8 { 1 }
   /// `REPLY` with `last`, `END`: the call's credit is not given back.
-  package static let keep: UInt8 = 2
+  @inlinable package static var keep: UInt8 { 2 }
   /// `PING`: it answers one.
-  package static let answer: UInt8 = 1
+  @inlinable package static var answer: UInt8 { 1 }
 }
 
 /// The 16 bytes before each payload (proto/SESSION.md §3.1), little-endian.
 package struct SessionFrameHeader: BitwiseCopyable, Equatable, Sendable {
-  package static let byteCount = 16
+  @inlinable package static var byteCount: Int { 16 }
   static let checksumOffset = 12
 
   /// Bytes of payload.
@@ -93,7 +93,7 @@ package struct SessionFrameHeader: BitwiseCopyable, Equatable, Sendable {
 
 /// What stands before a `CALL`'s metadata (proto/SESSION.md §4.2).
 package struct SessionPrelude: BitwiseCopyable, Equatable, Sendable {
-  package static let byteCount = 16
+  @inlinable package static var byteCount: Int { 16 }
 
   /// Microseconds; 0 = the method's default.
   package var timeoutMicroseconds: UInt32
@@ -139,14 +139,14 @@ package struct SessionPrelude: BitwiseCopyable, Equatable, Sendable {
 
 /// What stands before a `MESSAGE`'s message (proto/SESSION.md §4.3).
 package enum SessionMessageHead {
-  package static let byteCount = 8
+  @inlinable package static var byteCount: Int { 8 }
 }
 
 /// The END record (proto/SESSION.md §4.5).
 package struct SessionEndRecord: Sendable {
-  package static let byteCount = 20
+  @inlinable package static var byteCount: Int { 20 }
   /// Nothing is said about a retry.
-  package static let noPushback = Int32.min
+  @inlinable package static var noPushback: Int32 { .min }
 
   /// Microseconds each; they saturate.
   package var queueMicroseconds: UInt32
@@ -168,6 +168,22 @@ package struct SessionEndRecord: Sendable {
       littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
     pushbackMilliseconds = Int32(
       littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: Int32.self))
+  }
+
+  /// How many bytes of text and of details follow.
+  static func counts(_ bytes: UnsafeRawPointer) -> (text: Int, details: Int) {
+    (
+      Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt16.self))),
+      Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 18, as: UInt16.self)))
+    )
+  }
+
+  /// Whether it says what one of status OK may say: no text, no details, no pushback.
+  @inline(__always)
+  static func isPlain(_ bytes: UnsafeRawPointer) -> Bool {
+    bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self) == 0
+      && Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: Int32.self))
+        == noPushback
   }
 
   /// Writes `byteCount` bytes; text and details follow.

@@ -13,6 +13,8 @@ package struct SessionHello: Equatable, Sendable {
   package var flags: UInt32 = 0
   /// Paths as in gRPC; the id of one is its place + 1.
   package var methods: [String] = []
+  /// Of a server's that was received: their ids.
+  private var methodIDs: [UInt16] = []
 
   package init() {}
 
@@ -42,6 +44,73 @@ package struct SessionHello: Equatable, Sendable {
     guard maxFrameBytes >= Limits.sessionFrameBytesLeast else {
       throw .malformedHello("max_frame_bytes is below \(Limits.sessionFrameBytesLeast)")
     }
+  }
+
+  /// A server's: credit, calls and methods hold to what §4.1 says, or it is malformed.
+  package init(fromServer payload: ByteSlice) throws(SessionFault) {
+    let slice = payload.base ?? UnsafeRawPointer(ByteSlice("").base)
+    guard let base = slice else { throw .malformedHello("it is empty") }
+    var reader = WireReader(base, from: 0, to: payload.count)
+    do throws(WireError) {
+      while !reader.isAtEnd {
+        let field = try reader.next()
+        guard (1...5).contains(field.number) else { continue }
+        let expected = field.number == 4 ? WireType.lengthDelimited : WireType.varint
+        guard field.wireType == expected else {
+          throw WireError(offset: field.start, reason: "a field of another wire type than declared")
+        }
+        if field.number == 4 {
+          try takeMethod(reader.inside(field), at: field.start)
+          continue
+        }
+        let value = UInt32(truncatingIfNeeded: SessionHello.varint(base, field))
+        switch field.number {
+        case 1: maxFrameBytes = value
+        case 2: initialCredit = value
+        case 3: maxCalls = value
+        default: flags = value
+        }
+      }
+    } catch {
+      throw .malformedHello("byte \(error.offset): \(error.reason)")
+    }
+    guard maxFrameBytes >= Limits.sessionFrameBytesLeast else {
+      throw .malformedHello("max_frame_bytes is below \(Limits.sessionFrameBytesLeast)")
+    }
+    guard initialCredit <= UInt32(Int32.max) else {
+      throw .malformedHello("initial_credit is over \(Int32.max)")
+    }
+    guard maxCalls >= 1 else { throw .malformedHello("max_calls is 0") }
+  }
+
+  private mutating func takeMethod(_ fields: WireReader, at offset: Int) throws(WireError) {
+    var (reader, id, path): (WireReader, UInt64, String?) = (fields, 0, "")
+    while !reader.isAtEnd {
+      let field = try reader.next()
+      switch (field.number, field.wireType) {
+      case (1, WireType.varint): id = SessionHello.varint(reader.base, field)
+      case (2, WireType.lengthDelimited):
+        path = String(
+          validating: UnsafeRawBufferPointer(
+            start: reader.base + field.valueStart, count: field.valueCount), as: UTF8.self)
+      case (1, _), (2, _):
+        throw WireError(offset: offset, reason: "a field of another wire type than declared")
+      default: break
+      }
+    }
+    guard let method = UInt16(exactly: id), method > 0, !methodIDs.contains(method) else {
+      throw WireError(offset: offset, reason: "a method's id is 0, over 65,535 or there twice")
+    }
+    guard let path, !path.isEmpty, !methods.contains(path) else {
+      throw WireError(offset: offset, reason: "a method's path is empty, no UTF-8 or there twice")
+    }
+    methodIDs.append(method)
+    methods.append(path)
+  }
+
+  /// Nil: the server does not serve it.
+  package func methodID(_ path: String) -> UInt16? {
+    methods.firstIndex(of: path).map { methodIDs.isEmpty ? UInt16($0 + 1) : methodIDs[$0] }
   }
 
   private static func varint(_ base: UnsafeRawPointer, _ field: WireField) -> UInt64 {

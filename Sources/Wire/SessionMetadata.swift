@@ -24,6 +24,24 @@ package enum SessionMetadata {
     return found
   }
 
+  /// Entries as a CALL carries them; values of `-bin` names come as base64 and go raw. Left out is
+  /// what a CALL does not carry: the session's identity and what gRPC or the prelude says.
+  package static func encoded(_ entries: [(name: String, value: String)]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for entry in entries {
+      let sessionsOwn = ["authorization", "crescendo-client", "crescendo-priority"]
+      guard !entry.name.hasPrefix("grpc-"), !sessionsOwn.contains(entry.name) else { continue }
+      var value = Array(entry.value.utf8)
+      if entry.name.hasSuffix("-bin") { value = Base64.decoded(value) ?? value }
+      bytes.append(UInt8(clamping: entry.name.utf8.count))
+      bytes.append(contentsOf: entry.name.utf8)
+      bytes.append(UInt8(truncatingIfNeeded: value.count))
+      bytes.append(UInt8(truncatingIfNeeded: value.count >> 8))
+      bytes.append(contentsOf: value)
+    }
+    return bytes
+  }
+
   private static func entry(_ metadata: ByteSlice, at offset: Int)
     -> (name: ByteSlice, value: ByteSlice, end: Int)?
   {

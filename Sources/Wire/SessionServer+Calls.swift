@@ -1,11 +1,21 @@
-internal import Core
+package import Core
 
 /// The frames of calls: proto/SESSION.md §6.1, rows S10 to S20, and §8.2.
 extension SessionServer {
-  @inline(__always)
-  mutating func call(_ header: SessionFrameHeader, _ payload: ByteSlice)
-    throws(SessionFault) -> SessionStep
-  {
+  package enum CallVerdict: UInt8, Sendable {
+    /// It begins (T1, T2): its credit is counted.
+    case accepted
+    /// Above the server's DRAIN: not started, nothing is said.
+    case dropped
+    /// It ends at once (T3): `refused` says why. Its cost is counted.
+    case refused
+  }
+
+  /// A CALL of a live session whose checksum is right, the frame that nearly every one is: it fills
+  /// `request`. Throws as `take`.
+  package mutating func call(
+    _ header: SessionFrameHeader, _ payload: ByteSlice, into request: inout SessionCallRequest
+  ) throws(SessionFault) -> CallVerdict {
     try check(header, flags: SessionFlags.fin, code: true, call: true)
     guard payload.count >= SessionPrelude.byteCount, let base = payload.base else {
       throw .malformed(header.type)
@@ -13,42 +23,54 @@ extension SessionServer {
     guard !clientHasDrained else { throw .callAfterDrain }
     guard header.call > highestCall, header.call != .max else { throw .doesNotRise(header.call) }
     highestCall = header.call
-    // Above the server's DRAIN: not started, nothing is said.
-    if state == .draining { return .nothing }
+    if state == .draining { return .dropped }
     guard balance > 0 else { throw .overdrawn(balance) }
     guard calls.count < bounds.calls else { throw .tooManyCalls(bounds.calls) }
     lastAccepted = header.call
-    let prelude = SessionPrelude(base)
-    let cost = Int64(max(1, prelude.work))
-    balance -= cost
+    request.prelude = SessionPrelude(base)
+    request.cost = Int64(max(1, request.prelude.work))
+    balance -= request.cost
     if idle < Limits.sessionIdleFrames { idle += 1 }
-    let metadataEnd = SessionPrelude.byteCount + Int(prelude.metadataBytes)
-    let isLast = header.flags & SessionFlags.fin != 0
-    if let refusal = refusal(header, prelude, payload, metadataEnd, isLast: isLast) {
-      return .refuse(call: header.call, cost: cost, refusal)
+    request.id = header.call
+    request.method = Int(header.code) - 1
+    request.isLast = header.flags & SessionFlags.fin != 0
+    let metadataBytes = Int(request.prelude.metadataBytes)
+    request.metadata = ByteSlice(base + SessionPrelude.byteCount, count: metadataBytes)
+    let start = SessionPrelude.byteCount + metadataBytes
+    request.message = ByteSlice(base + start, count: payload.count - start)
+    let isPlain =
+      request.method >= 0 && request.method < methodCount && request.prelude.priority <= 1
+      && request.prelude.zero == 0 && metadataBytes == 0 && request.isLast
+      && request.message.count <= bounds.messageBytes
+    if isPlain { return .accepted }
+    return refusal(header, request, payload) == nil ? .accepted : .refused
+  }
+
+  /// Why `call` refused.
+  package func refused(
+    _ header: SessionFrameHeader, _ request: SessionCallRequest, _ payload: ByteSlice
+  ) -> CallFailure {
+    guard let refusal = refusal(header, request, payload) else {
+      preconditionFailure("it was refused")
     }
-    return .call(
-      SessionCallRequest(
-        id: header.call, method: Int(header.code) - 1, prelude: prelude,
-        metadata: ByteSlice(
-          base + SessionPrelude.byteCount, count: Int(prelude.metadataBytes)),
-        message: ByteSlice(base + metadataEnd, count: payload.count - metadataEnd), cost: cost,
-        isLast: isLast))
+    return refusal
   }
 
   /// Rows Y1 to Y6, in their order.
-  @inline(__always)
   private func refusal(
-    _ header: SessionFrameHeader, _ prelude: SessionPrelude, _ payload: ByteSlice,
-    _ metadataEnd: Int, isLast: Bool
+    _ header: SessionFrameHeader, _ request: SessionCallRequest, _ payload: ByteSlice
   ) -> CallFailure? {
+    let prelude = request.prelude
+    let metadataEnd = SessionPrelude.byteCount + Int(prelude.metadataBytes)
     guard header.code >= 1, Int(header.code) <= methodCount else {
       return SessionRefusal.noMethod(header.code)
     }
     guard prelude.priority <= 1, prelude.zero == 0, metadataEnd <= payload.count else {
       return SessionRefusal.malformedPrelude
     }
-    if !isLast, !methods[Int(header.code) - 1].takesManyMessages { return SessionRefusal.notFin }
+    if !request.isLast, !methods[request.method].takesManyMessages {
+      return SessionRefusal.notFin
+    }
     if prelude.metadataBytes > 0, let base = payload.base {
       guard Int(prelude.metadataBytes) <= Limits.sessionMetadataBytes else {
         return SessionRefusal.metadataTooLong(Int(prelude.metadataBytes))

@@ -73,20 +73,10 @@ package struct SessionServer: ~Copyable {
 
   // MARK: Frames
 
-  /// A whole frame whose checksum is right, in state opening or live. Throws the fault that ends
-  /// the session. `now`: monotonic, nanoseconds.
-  @inline(__always)
-  package mutating func take(_ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64)
-    throws(SessionFault) -> SessionStep
-  {
-    if state == .open, header.type == SessionFrameType.call {
-      return try call(header, payload)
-    }
-    return try takeOther(header, payload, now)
-  }
-
-  private mutating func takeOther(
-    _ header: SessionFrameHeader, _ payload: ByteSlice, _ now: UInt64
+  /// A whole frame whose checksum is right, in state opening or live, but no CALL of a live session:
+  /// that is `call`'s. Throws the fault that ends the session. `now`: monotonic, nanoseconds.
+  package mutating func take(
+    _ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64
   ) throws(SessionFault) -> SessionStep {
     if header.type == SessionFrameType.error {
       state = .closed
@@ -102,8 +92,6 @@ package struct SessionServer: ~Copyable {
       return .nothing
     case SessionFrameType.hello:
       throw .secondHello
-    case SessionFrameType.call:
-      return try call(header, payload)
     case SessionFrameType.message:
       return try message(header, payload)
     case SessionFrameType.cancel:

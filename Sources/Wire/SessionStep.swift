@@ -7,10 +7,6 @@ package enum SessionStep {
   case hello
   /// A PING to answer with the same 8 bytes.
   case ping(UInt64)
-  /// A call begins (T1, T2): its credit is counted.
-  case call(SessionCallRequest)
-  /// A call that the framing refuses (T3): an END with this; its cost is counted.
-  case refuse(call: UInt32, cost: Int64, CallFailure)
   /// A further message (T4); its cost is counted.
   case message(UnsafeMutableRawPointer, ByteSlice, work: UInt32, cost: Int64, isLast: Bool)
   /// The client will send no more (T5).
@@ -33,4 +29,14 @@ package struct SessionCallRequest {
   /// What it took of the balance.
   package var cost: Int64
   package var isLast: Bool
+
+  package init() {
+    id = 0
+    method = 0
+    prelude = SessionPrelude(timeoutMicroseconds: 0, work: 0)
+    metadata = .empty
+    message = .empty
+    cost = 0
+    isLast = false
+  }
 }

@@ -86,4 +86,27 @@ package enum Base64 {
     if bitCount > 0 { text.append(letters[Int(bits << (6 - bitCount) & 63)]) }
     return text
   }
+
+  /// The bytes of base64 with or without padding; nil when it is none. Bits that a last letter has
+  /// too many are not looked at.
+  package static func decoded(_ text: [UInt8]) -> [UInt8]? {
+    let letters = ByteSlice(alphabet)
+    let digits = text.prefix { $0 != UInt8(ascii: "=") }
+    let padding = text.count - digits.count
+    guard digits.count % 4 != 1, text.suffix(padding).allSatisfy({ $0 == UInt8(ascii: "=") }),
+      padding == 0 || (padding <= 2 && text.count % 4 == 0)
+    else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(digits.count * 3 / 4)
+    var (bits, bitCount): (UInt32, UInt32) = (0, 0)
+    for letter in digits {
+      guard let value = letters.bytes.firstIndex(of: letter) else { return nil }
+      bits = bits << 6 | UInt32(value)
+      bitCount += 6
+      guard bitCount >= 8 else { continue }
+      bitCount -= 8
+      bytes.append(UInt8(truncatingIfNeeded: bits >> bitCount))
+    }
+    return bytes
+  }
 }

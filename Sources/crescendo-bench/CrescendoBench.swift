@@ -6,7 +6,9 @@ import Foundation
 @main
 struct CrescendoBench {
   static let usage = """
-    usage: crescendo-bench serve PORT            one loop; answers Score with a hash per item
+    usage: crescendo-bench serve PORT [busy]     one loop; answers Score with a hash per item
+           crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES SECONDS|Ncalls [busy] [plain]
+                                                 calls Score over sessions; prints one line of JSON
            crescendo-bench walk MODEL ROWS BATCH SECONDS
                                                  walks float64 rows; prints ns per row and a digest
     """
@@ -15,9 +17,13 @@ struct CrescendoBench {
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
       switch (arguments.first, arguments.count) {
-      case ("serve", 2):
+      case ("serve", 2), ("serve", 3):
         guard let port = UInt16(arguments[1]) else { break }
-        try HashServer.run(port: port)
+        try HashServer.run(port: port, isBusy: arguments.last == "busy")
+        return
+      case ("drive", 7...9):
+        guard let plan = try drivePlan(arguments) else { break }
+        try SessionDriver.run(plan)
         return
       case ("walk", 5):
         guard let batch = Int(arguments[3]), let seconds = Double(arguments[4]), batch > 0 else {
@@ -34,5 +40,22 @@ struct CrescendoBench {
     }
     FileHandle.standardError.write(Data((usage + "\n").utf8))
     exit(2)
+  }
+
+  private static func drivePlan(_ arguments: [String]) throws -> SessionDriver.Plan? {
+    let isCount = arguments[6].hasSuffix("calls")
+    let amount = isCount ? String(arguments[6].dropLast(5)) : arguments[6]
+    guard let port = UInt16(arguments[1]), let connections = Int(arguments[2]),
+      let inFlight = Int(arguments[3]), let candidates = Int(arguments[5]),
+      let amount = Double(amount), connections > 0, inFlight > 0
+    else { return nil }
+    let message = try Data(contentsOf: URL(fileURLWithPath: arguments[4]))
+    var plan = SessionDriver.Plan(
+      port: port, connections: connections, inFlight: inFlight, message: Array(message),
+      candidates: candidates, seconds: isCount ? 3_600 : amount,
+      isBusy: arguments.contains("busy"))
+    if isCount { plan.callsMax = Int(amount) }
+    plan.withoutChecksums = arguments.contains("plain")
+    return plan
   }
 }

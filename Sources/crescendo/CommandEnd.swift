@@ -42,6 +42,17 @@ struct CommandFailure: Error, Equatable {
     }
   }
 
+  init(_ error: SessionChannelError, target: SocketAddress) {
+    switch error {
+    case .unreachable(let reason):
+      self.init(
+        .unreachable, "cannot reach \(target): \(reason); is crescendo serve running?")
+    case .notSpoken(let reason), .lost(let reason):
+      self.init(.callFailed, "UNAVAILABLE: \(printable(reason)) (\(target))")
+    case .tooLong: self.init(.usage, "the request is longer than the server takes")
+    }
+  }
+
   private static func unreachable(_ cause: SystemError, _ target: SocketAddress) -> String {
     if cause.isConnectionRefused {
       return "cannot reach \(target): \(cause.reason); is crescendo serve running?"

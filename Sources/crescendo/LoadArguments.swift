@@ -92,3 +92,5 @@ enum CallPriority: String, ExpressibleByArgument, CaseIterable {
   case interactive
   case batch
 }
+
+extension LoadFraming: ExpressibleByArgument {}

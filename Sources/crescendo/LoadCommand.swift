@@ -41,6 +41,9 @@ struct LoadCommand: ParsableCommand {
     transform: LoadNumber.warmUp)
   var warmUp: DurationArgument?
 
+  @Option(help: "grpc: a stream for each call; session: one session for each connection.")
+  var framing = LoadFraming.grpc
+
   @Option(help: "HTTP/2 connections.", transform: LoadNumber.connections)
   var connections = 8
 
@@ -216,6 +219,7 @@ struct LoadCommand: ParsableCommand {
     plan.schedule = schedule
     plan.seed = seed
     plan.connectionCount = connections
+    plan.framing = framing
     plan.inFlightMax = maxInFlight ?? 100 * connections
     plan.ownLagMaxNanoseconds = maxLag.nanoseconds
     return plan

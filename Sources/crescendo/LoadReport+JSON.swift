@@ -104,7 +104,9 @@ extension LoadReport {
   /// The status that most calls came to, with its words.
   var commonestFailure: String? {
     guard let most = statuses.filter({ $0.code != .ok }).max(by: { $0.count < $1.count }) else {
-      return nil
+      if tally.missing == 0 { return nil }
+      return "no call was answered OK; no connection had room for \(tally.missing) calls "
+        + "before their deadline"
     }
     return "no call was answered OK; \(most.code.name): \(printable(texts[most.code] ?? ""))"
   }

@@ -96,7 +96,7 @@ struct ScoreCommand: ParsableCommand {
   @Option(help: "Show only the best; with JSON output, ranked.")
   var top: Int?
 
-  @Option(help: "How calls are framed: grpc; session is not spoken yet.")
+  @Option(help: "How the call travels: a gRPC stream, or a session (gRPC where none is spoken).")
   var framing = Framing.grpc
 
   @Option(help: "How the answer is shown.")
@@ -105,13 +105,28 @@ struct ScoreCommand: ParsableCommand {
   func run() throws {
     let items = try itemList(readFile: TextFile.read)
     let request = try request(for: items)
-    let response = try target.call { channel, timeout throws(ClientError) in
-      try channel.score(request, timeoutNanoseconds: timeout)
-    }
+    let response = try answer(request)
     let report = ScoreReport(response, items: items)
     switch output {
     case .table: print(report.table(top: top, palette: .standardOutput))
     case .json: print(report.json(top: top))
+    }
+  }
+
+  private func answer(_ request: ScoreRequestMessage) throws(CommandFailure)
+    -> ScoreResponseMessage
+  {
+    switch framing {
+    case .grpc:
+      return try target.call { channel, timeout throws(ClientError) in
+        try channel.score(request, timeoutNanoseconds: timeout)
+      }
+    case .session:
+      return try target.callSession { channel, timeout throws(ClientError) in
+        try channel.score(request, timeout: timeout)
+      } orByGRPC: { channel, timeout throws(ClientError) in
+        try channel.score(request, timeoutNanoseconds: timeout)
+      }
     }
   }
 
@@ -133,9 +148,6 @@ struct ScoreCommand: ParsableCommand {
 
   /// The request that the flags describe; what only the server can judge goes to it as it is.
   func request(for items: ItemList) throws(CommandFailure) -> ScoreRequestMessage {
-    if framing == .session {
-      throw CommandFailure(.usage, "session framing is not spoken yet; use --framing grpc")
-    }
     if let top, top < 1 { throw CommandFailure(.usage, "--top is at least 1") }
     if requestId.utf8.count > Limits.requestIDBytes {
       throw CommandFailure(

@@ -1,5 +1,6 @@
 import Core
 import Engine
+import Executors
 import Foundation
 import Server
 import Signals
@@ -31,9 +32,10 @@ extension ServeCommand {
   }
 
   /// The admin port, when one is asked for. A server without the one that it should have is
-  /// stopped by the process's end.
+  /// stopped, so that it holds nothing when the process ends.
   func startAdmin(
-    _ address: SocketAddress?, _ metrics: ServerMetrics, _ server: ScoringServer
+    _ address: SocketAddress?, _ metrics: ServerMetrics, _ server: ScoringServer,
+    _ executor: DispatchShards
   ) throws(CommandFailure) -> AdminServer? {
     guard let address else { return nil }
     do throws(AdminError) {
@@ -41,6 +43,7 @@ extension ServeCommand {
         address,
         AdminServer.Answers(metrics: { metrics.exposition() }, isReady: server.readiness))
     } catch {
+      server.stop { executor.stop() }
       throw CommandFailure(.negative, "--admin \(address): \(error)")
     }
   }

@@ -46,6 +46,9 @@ struct ServeCommand: ParsableCommand {
   @Flag(help: "Serve without TLS on an address that other machines can reach.")
   var plaintext = false
 
+  @Flag(help: "Loops never sleep: answers come sooner, and each takes a core whole.")
+  var busyPoll = false
+
   @Option(
     help: ArgumentHelp(
       "trace, debug (a line per call), info, notice, warning, error or critical. (default: info)",
@@ -79,6 +82,7 @@ struct ServeCommand: ParsableCommand {
       ("listen", listen), ("admin", admin), ("snapshot", snapshot),
       ("mmap", mapped ? "true" : nil), ("loops", loops), ("shards", shards), ("fanout", fanout),
       ("plaintext", plaintext ? "true" : nil), ("log-level", logLevel),
+      ("busy-poll", busyPoll ? "true" : nil),
     ]
     var given = values.compactMap { name, text in
       text.map { GivenSetting(name: name, text: $0, origin: "--\(name)") }
@@ -130,13 +134,11 @@ struct ServeCommand: ParsableCommand {
       queueNanoseconds: Limits.serving.shardQueueNanoseconds)
     let engine = Engine(serving, executor: executor, fanOut: settings.fanOut, clock: .system)
     let metrics = ServerMetrics(loops: loops, shards: shards, facts: try facts(serving))
-    let server = try start(
-      engine,
-      ScoringServer.Configuration(
-        address: settings.listen, loops: loops, cores: loops <= cores.count ? cores : [],
-        seed: seed),
-      metrics, logger)
-    let admin = try startAdmin(settings.admin, metrics, server)
+    var listening = ScoringServer.Configuration(
+      address: settings.listen, loops: loops, cores: loops <= cores.count ? cores : [], seed: seed)
+    listening.isBusy = settings.busyPoll
+    let server = try start(engine, listening, metrics, logger)
+    let admin = try startAdmin(settings.admin, metrics, server, executor)
     logger.info(
       "serving",
       metadata: [

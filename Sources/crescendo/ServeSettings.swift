@@ -26,13 +26,15 @@ struct ServeSettings {
   private(set) var shards: Int?
   private(set) var fanOut = FanOut.auto
   private(set) var plaintext = false
+  private(set) var busyPoll = false
   private(set) var logLevel = Logger.Level.info
   private(set) var limits = ServingLimits()
   /// Of what was given: by its name, who said it.
   private(set) var origins: [String: String] = [:]
 
   static let names = [
-    "listen", "admin", "snapshot", "mmap", "loops", "shards", "fanout", "plaintext", "log-level",
+    "listen", "admin", "snapshot", "mmap", "loops", "shards", "fanout", "plaintext", "busy-poll",
+    "log-level",
   ]
   static let threadsMax = 256
 
@@ -89,6 +91,7 @@ struct ServeSettings {
       }
       fanOut = value
     case "plaintext": plaintext = try ServeSettings.flag(text)
+    case "busy-poll": busyPoll = try ServeSettings.flag(text)
     case "log-level":
       guard let value = Logger.Level(rawValue: text) else {
         throw UsageError("\"\(text)\" is no log level")
@@ -176,6 +179,7 @@ extension ServeSettings {
     add("shards", shards.map(String.init))
     add("fanout", fanOut.rawValue)
     add("plaintext", "\(plaintext)")
+    add("busy-poll", "\(busyPoll)")
     add("log-level", logLevel.rawValue)
     lines.append("limits:")
     for setting in ServingLimits.settings {

@@ -24,6 +24,26 @@ struct TargetOptions: ParsableArguments {
   /// For making the connection: a SYN that is lost comes again after 1 s and after 3 s.
   private static let connectTimeoutNanoseconds: UInt64 = 5_000_000_000
 
+  /// As `call`, over a session; where none is spoken, by gRPC.
+  func callSession<Answer>(
+    _ body: (SessionChannel, Duration) throws(ClientError) -> Answer,
+    orByGRPC fallback: (Channel, UInt64) throws(ClientError) -> Answer
+  ) throws(CommandFailure) -> Answer {
+    let address = try address(environment: Environment.value)
+    let channel: SessionChannel
+    do throws(SessionChannelError) {
+      channel = try SessionChannel(address, SessionChannel.Options())
+    } catch {
+      if case .notSpoken = error { return try call(fallback) }
+      throw CommandFailure(error, target: address)
+    }
+    do throws(ClientError) {
+      return try body(channel, .nanoseconds(Int64(clamping: timeout.nanoseconds)))
+    } catch {
+      throw CommandFailure(error, target: address)
+    }
+  }
+
   /// The flag, else the environment, else the default.
   func address(environment: (String) -> String?) throws(CommandFailure) -> SocketAddress {
     let (text, origin) =

@@ -115,6 +115,11 @@ private func report(failing status: StatusCode? = nil) -> LoadReport {
     #expect(try code(report(), "errors=9%") == 1)
     #expect(try code(report(failing: .internalError), nil) == 4)
     #expect(try code(report(failing: .internalError), "errors=100%") == 0)
+    var unsent = report()
+    unsent.tally = LoadTally(window: 0..<10, timeoutNanoseconds: 5)
+    #expect(try code(unsent, nil) == 0)
+    unsent.tally.recordMissing(intendedNanoseconds: 1)
+    #expect(try code(unsent, nil) == 4)
     var late = report()
     late.plan.ownLagMaxNanoseconds = 0
     late.tally.noteSent(intendedNanoseconds: 1, possibleNanoseconds: 1, sentNanoseconds: 9_999)

@@ -210,6 +210,23 @@ import Wire
     #expect(over.server.requests[1]?.resetCode == HTTP2ErrorCode.cancel)
   }
 
+  @Test(arguments: [false, true]) func headersFarOverTheLimitAreNoResetOfTheServer(
+    inTrailers: Bool
+  ) throws {
+    // 66 KB as HTTP/2 counts them: nghttp2 reads no more, and resets the stream itself.
+    let many = (0..<400).map { ScriptedServer.Header("x", String(repeating: "\($0)", count: 55)) }
+    let pair = try ClientPair { server, request in
+      let more = request.id == 1 ? many : []
+      server.respond(
+        request, headers: ScriptedServer.gRPCHeaders + (inTrailers ? [] : more),
+        chunks: [framed([1])], trailers: ScriptedServer.okTrailers + (inTrailers ? more : []))
+    }
+    let failed = try pair.failure(try pair.start())
+    #expect(failed?.failure.code == .resourceExhausted)
+    #expect(failed?.origin == .client)
+    #expect(try pair.outcome(try pair.start())?.get().message == [1])
+  }
+
   @Test func headersOverTheLimitFailTheCallAlone() throws {
     let pair = try ClientPair { server, request in
       let long = ScriptedServer.Header("x", String(repeating: "a", count: 9_000))

@@ -18,7 +18,7 @@ final class ScriptedServer {
     var body: [UInt8] = []
     var isEnded = false
     var resetCode: UInt32?
-    fileprivate var chunks: [[UInt8]] = []
+    fileprivate(set) var chunks: [[UInt8]] = []
     fileprivate var trailers: [Header]?
 
     init(id: Int32) { self.id = id }
@@ -27,6 +27,8 @@ final class ScriptedServer {
   private(set) var session: HTTP2Session!
   private(set) var requests: [Int32: Request] = [:]
   private let script: (ScriptedServer, Request) -> Void
+  /// A stream is gone, with its code.
+  var closed: (Request) -> Void = { _ in }
 
   init(
     concurrentStreams: Int = 100, streamWindowBytes: Int = 1 << 20,
@@ -121,8 +123,9 @@ final class ScriptedServer {
       request.isEnded = true
       server.script(server, request)
     },
-    streamClosed: { _, stream, errorCode in
+    streamClosed: { context, stream, errorCode in
       ScriptedServer.request(stream).resetCode = errorCode
+      ScriptedServer.at(context).closed(ScriptedServer.request(stream))
     },
     readBody: { context, stream, buffer, capacity, end in
       ScriptedServer.at(context).readBody(ScriptedServer.request(stream), buffer, capacity, end)

@@ -166,10 +166,10 @@ class Client:
         self.scores = generated.score_rpc.PromotionScoreServiceStub(self.channel)
         self.health = generated.health_rpc.HealthStub(self.channel)
 
-    def score(self, request, timeout=60, **options):
+    def score(self, request, timeout=process.patience(60), **options):
         return self.scores.Score(request, timeout=timeout, **options)
 
-    def call(self, method, payload, timeout=60):
+    def call(self, method, payload, timeout=process.patience(60)):
         """Any method, bytes in and bytes out."""
         return self.channel.unary_unary(method)(payload, timeout=timeout)
 

@@ -7,6 +7,7 @@ import numpy as np
 import assemble
 import flow
 import oracle
+import process
 from cancelling import headers
 
 BATCH = 10_000
@@ -115,7 +116,7 @@ class Caller:
     def __init__(self, stubs, snapshot, server, seed):
         self.stubs, self.snapshot, self.server = stubs, snapshot, server
         self.random = np.random.default_rng(seed)
-        self.connection = flow.Watched(server.port, timeout_seconds=60)
+        self.connection = flow.Watched(server.port, timeout_seconds=process.patience(60))
 
     def request(self, size=BATCH, unknown=False, **fields):
         keys = self.random.choice(self.snapshot.items.ids, size)

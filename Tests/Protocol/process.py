@@ -14,6 +14,24 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CRASH = re.compile(
     r"Fatal error|Program crashed|\*\*\* Signal|Illegal instruction|Segmentation fault|💣"
     r"|AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
+# What the program was built with, if anything: `address` or `thread`.
+SANITIZER = os.environ.get("CRESCENDO_SANITIZER", "")
+# An instrumented program takes longer, so what waits for it waits longer.
+SLOWNESS = 6 if SANITIZER else 1
+
+
+def patience(seconds):
+    """How long to wait for what takes no longer than that without a sanitizer."""
+    return seconds * SLOWNESS
+
+
+# Its queues are as long in calls: they are measured in time.
+QUEUES = {"shardQueueNanoseconds": 500, "queueDelayTargetNanoseconds": 5,
+          "queueDelayIntervalNanoseconds": 100}
+ENVIRONMENT = dict(os.environ)
+if SANITIZER:
+    ENVIRONMENT["CRESCENDO_LIMITS"] = ",".join(
+        f"{name}={patience(milliseconds)}ms" for name, milliseconds in QUEUES.items())
 
 
 def binary():
@@ -26,7 +44,7 @@ def binary():
     return str(path)
 
 
-def run(*arguments, input=None, timeout=60):
+def run(*arguments, input=None, timeout=patience(60)):
     """One subcommand to its end: CompletedProcess with text in stdout and stderr. A crash fails."""
     done = subprocess.run(
         [binary(), *map(str, arguments)], input=input, capture_output=True, text=True,
@@ -45,12 +63,13 @@ def explain(done):
 class Server:
     """A running `crescendo serve` on a free port of loopback."""
 
-    def __init__(self, snapshot, *arguments, ready_seconds=90):
+    def __init__(self, snapshot, *arguments, ready_seconds=patience(90)):
         self.command = [binary(), "serve", "--listen", "127.0.0.1:0", "--snapshot", str(snapshot),
                         *map(str, arguments)]
         self.errors = tempfile.NamedTemporaryFile("w+", prefix="crescendo-stderr-", suffix=".txt")
         self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT)
+            self.command, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT,
+            env=ENVIRONMENT)
         self.output = []
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
@@ -117,10 +136,11 @@ class Server:
         self.check()
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(timeout=30)
+            status = self.process.wait(timeout=patience(30))
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("still running 30 s after SIGTERM" + self.story()) from None
+            raise AssertionError(
+                f"still running {patience(30)} s after SIGTERM" + self.story()) from None
         assert status == 0, f"exit {status} after SIGTERM, wanted 0" + self.story()
         assert not CRASH.search(self.stderr()), "stderr shows a crash" + self.story()
         self.errors.close()

@@ -14,7 +14,7 @@ import session_state  # noqa: E402, F401
 SERVICE = "/crescendo.v1.PromotionScoreService/"
 SCORE, STREAM, MANY = (SERVICE + name for name in ("Score", "StreamScores", "ScoreMany"))
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
-PATIENCE = 30
+PATIENCE = process.patience(30)
 
 
 def size_of(request):

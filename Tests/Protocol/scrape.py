@@ -7,6 +7,8 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
+import process
+
 A66 = [0, .00001, .00005, .0001, .0003, .0006, .0008, .001, .002, .003, .004, .005, .006, .008, .01,
        .013, .016, .02, .025, .03, .04, .05, .065, .08, .1, .13, .16, .2, .25, .3, .4, .5, .65, .8,
        1, 2, 5, 10, 20, 50, 100, math.inf]
@@ -14,7 +16,7 @@ A66 = [0, .00001, .00005, .0001, .0003, .0006, .0008, .001, .002, .003, .004, .0
 
 def get(server, path, method="GET", **options):
     """One request; (status, headers, body)."""
-    connection = http.client.HTTPConnection(server.admin, timeout=20)
+    connection = http.client.HTTPConnection(server.admin, timeout=process.patience(20))
     try:
         connection.request(method, path, **options)
         answer = connection.getresponse()
@@ -50,7 +52,7 @@ class Metrics:
 
 def eventually(server, reached):
     """Scrapes until a call's end has been counted: its answer may come a moment before."""
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + process.patience(20)
     while True:
         metrics = Metrics(server)
         if reached(metrics):

@@ -186,7 +186,7 @@ def test_ready_until_told_to_stop(small):
                 assert time.monotonic() < limit, "ready after SIGTERM" + server.story()
             assert get(server, "/readyz")[::2] == (503, "NOT_SERVING\n")
             assert get(server, "/healthz")[0] == 200
-        assert server.process.wait(timeout=30) == 0, server.story()
+        assert server.process.wait(timeout=process.patience(30)) == 0, server.story()
         with pytest.raises(OSError):
             get(server, "/healthz")
         assert not process.CRASH.search(server.stderr()), server.story()

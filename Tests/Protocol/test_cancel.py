@@ -23,8 +23,11 @@ CODE = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def costly(tmp_path_factory, seed):
-    """10,000 candidates of it are a second of work, or more, also on a fast machine."""
-    return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=500)
+    """10,000 candidates of it are a second of work, or more, also on a fast machine; an
+    instrumented program has as much work with fewer trees, and more would overfill its queues.
+    """
+    copies = 500 // process.SLOWNESS
+    return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=copies)
 
 
 # So that no call of these tests is turned away for the length of its queue.
@@ -183,7 +186,7 @@ def test_stop(costly, requests):
             server.process.send_signal(signal.SIGTERM)
             while connection.pump():
                 pass
-            assert server.process.wait(timeout=30) == 0, server.story()
+            assert server.process.wait(timeout=process.patience(30)) == 0, server.story()
     finally:
         server.kill()
     lines = [line for line in server.stderr().splitlines() if "cancelled=stop" in line]
@@ -195,7 +198,7 @@ def test_stop(costly, requests):
 def test_cancelled_work_is_not_done(patient, requests):
     """Forty cancelled calls of half a second each take less of the processor than ten would."""
     name = "process_cpu_seconds_total"
-    with flow.Watched(patient.port, timeout_seconds=60) as connection:
+    with flow.Watched(patient.port, timeout_seconds=process.patience(60)) as connection:
         before = Metrics(patient).value(name)
         connection.wait(connection.start(requests.long_of("unary")))
         between = Metrics(patient).value(name)

@@ -11,6 +11,7 @@ import pytest
 
 import flow
 import heavy
+import process
 import wire
 from cancelling import KINDS, Requests, cancelled, gauges, headers, window_of
 from scrape import Metrics, eventually
@@ -29,7 +30,7 @@ class Storm:
 
     def __init__(self, server, requests, dice):
         self.server, self.requests, self.dice = server, requests, dice
-        self.connection = flow.Watched(server.port, timeout_seconds=60)
+        self.connection = flow.Watched(server.port, timeout_seconds=process.patience(60))
         self.open = []
         self.unfinished_resets = 0  # of calls that cannot have been answered
 
@@ -93,7 +94,7 @@ class Storm:
     def lose(self):
         self.connection.socket.close()
         self.open = []
-        self.connection = flow.Watched(self.server.port, timeout_seconds=60)
+        self.connection = flow.Watched(self.server.port, timeout_seconds=process.patience(60))
 
 
 def weather(server, requests, seed):

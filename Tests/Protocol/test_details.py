@@ -5,6 +5,7 @@ import pytest
 
 import flow
 import heavy
+import process
 import protobytes as pb
 import wire
 from cancelling import KINDS, Requests, headers
@@ -184,7 +185,7 @@ def requests(stubs, costly):
 @pytest.mark.parametrize("kind", ["unary", "streamed"])
 def test_overload_says_when_to_come_back(busy, requests, kind, priority):
     """RetryInfo and the pushback say the same time, and not all are told the same."""
-    with flow.Watched(busy.port, timeout_seconds=60) as connection:
+    with flow.Watched(busy.port, timeout_seconds=process.patience(60)) as connection:
         fields = headers(kind)
         if priority:
             fields.append(("crescendo-priority", priority))

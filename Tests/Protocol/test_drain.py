@@ -44,7 +44,7 @@ def requests(stubs, small):
 
 
 def ended(server, wanted=0):
-    assert server.process.wait(timeout=30) == wanted, server.story()
+    assert server.process.wait(timeout=process.patience(30)) == wanted, server.story()
     assert not process.CRASH.search(server.stderr()), server.story()
 
 
@@ -247,7 +247,7 @@ def test_a_second_signal_ends_at_once(serve, requests, second):
         assert server.alive, server.story()
         server.process.send_signal(second)
         assert connection.wait_closed()
-        status = server.process.wait(timeout=30)
+        status = server.process.wait(timeout=process.patience(30))
     assert status in (-second, 128 + second, 1), f"exit {status}{server.story()}"
     assert not process.CRASH.search(server.stderr()), server.story()
 

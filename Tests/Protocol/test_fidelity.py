@@ -9,6 +9,7 @@ import pytest
 
 import flow
 import heavy
+import process
 import wire
 from cancelling import headers
 from levels import BATCH, Caller, Levels
@@ -68,7 +69,8 @@ def sweep(caller, levels, fidelity, timeouts, **fields):
 # Of half a second's work: what a machine of any speed meets somewhere.
 MIDDLING = [f"{milliseconds}m" for milliseconds in (
     200, 100, 300, 60, 150, 400, 30, 80, 15, 600, 10, 800, 8, 1_200, 1_600)] * 2
-SHORT = ["2000u", "1500u", "3m", "4m", "1000u"] * 6
+SHORT = [f"{process.patience(microseconds)}u" for microseconds in (
+    2_000, 1_500, 3_000, 4_000, 1_000)] * 6
 
 
 @pytest.mark.parametrize("model", ["default", "plain"])

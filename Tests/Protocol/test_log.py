@@ -6,12 +6,14 @@ import time
 import grpc
 import pytest
 
+import process
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def lines(server, count):
     """The first `count` calls' lines, each as its fields."""
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + process.patience(20)
     while True:
         found = [line for line in server.stderr().splitlines() if re.search(r" call$| call ", line)]
         if len(found) >= count:

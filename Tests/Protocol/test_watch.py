@@ -24,7 +24,7 @@ def stopping(small):
     server = process.Server(small.folder, "--loops", 2, "--admin", "127.0.0.1:0")
     try:
         yield server
-        assert server.process.wait(timeout=30) == 0, server.story()
+        assert server.process.wait(timeout=process.patience(30)) == 0, server.story()
         assert not process.CRASH.search(server.stderr()), server.story()
     finally:
         server.kill()

@@ -8,6 +8,8 @@ import urllib.parse
 import hpack
 from hyperframe import frame as frames
 
+import process
+
 SCORE = "/crescendo.v1.PromotionScoreService/Score"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 STATUS = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
@@ -70,7 +72,7 @@ class Answer:
 class Connection:
     """One connection. Frames that arrive are sorted into `answers`, `goaway`, `pongs`."""
 
-    def __init__(self, port, host="127.0.0.1", timeout_seconds=20):
+    def __init__(self, port, host="127.0.0.1", timeout_seconds=process.patience(20)):
         self.socket = socket.create_connection((host, port), timeout=timeout_seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout_seconds = timeout_seconds

@@ -9,6 +9,7 @@ import Testing
   /// Who holds much gets seven eighths; the rest is for those who hold little.
   @Test func theLastEighthIsForThoseWhoHoldLittle() {
     let budget = ProcessBudget()
+    defer { budget.destroy() }
     #expect(budget.take(whole - whole / 8, holdsLittle: false))
     #expect(!budget.take(1, holdsLittle: false))
     #expect(budget.take(whole / 8, holdsLittle: true))

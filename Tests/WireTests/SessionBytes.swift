@@ -96,12 +96,33 @@ final class SessionEnd {
     var rest = bytes
     do throws(SessionFault) {
       while fault == nil, state != .closed, let frame = try reader.pointee.next(&rest) {
-        note(try machine.pointee.take(frame.header, frame.payload, now: now))
+        guard frame.header.type == SessionFrameType.call, machine.pointee.isLive else {
+          note(try machine.pointee.take(frame.header, frame.payload, now: now))
+          continue
+        }
+        var request = SessionCallRequest()
+        switch try machine.pointee.call(frame.header, frame.payload, into: &request) {
+        case .accepted: begin(request)
+        case .dropped: event("nothing")
+        case .refused:
+          let why = machine.pointee.refused(frame.header, request, frame.payload)
+          machine.pointee.returned(request.cost)
+          event("refuse \(request.id): \(why.message)")
+        }
       }
     } catch {
       fault = error
       machine.pointee.fail()
     }
+  }
+
+  private func begin(_ request: SessionCallRequest) {
+    // Read, so that a sanitizer sees a slice that reaches too far.
+    _ = request.message.bytes.reduce(0, &+) &+ request.metadata.bytes.reduce(0, &+)
+    machine.pointee.calls.insert(
+      request.id, UnsafeMutableRawPointer(bitPattern: UInt(request.id))!)
+    accepted[request.id] = request.cost
+    event("call \(request.id)")
   }
 
   private func note(_ step: SessionStep) {
@@ -113,16 +134,6 @@ final class SessionEnd {
       event("hello")
     case .ping: event("ping")
     case .failed: event("failed")
-    case .call(let request):
-      // Read, so that a sanitizer sees a slice that reaches too far.
-      _ = request.message.bytes.reduce(0, &+) &+ request.metadata.bytes.reduce(0, &+)
-      machine.pointee.calls.insert(
-        request.id, UnsafeMutableRawPointer(bitPattern: UInt(request.id))!)
-      accepted[request.id] = request.cost
-      event("call \(request.id)")
-    case .refuse(let id, let cost, let failure):
-      machine.pointee.returned(cost)
-      event("refuse \(id): \(failure.message)")
     case .message(let call, let message, _, let cost, let isLast):
       _ = message.bytes.reduce(0, &+)
       machine.pointee.owe(cost)

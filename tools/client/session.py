@@ -66,10 +66,11 @@ class Session(Machine):
     `add_done_callback` runs on the session's thread and must not wait."""
 
     @classmethod
-    def connect(cls, target, *, metadata=(), checksums=True, max_waiting=10_000):
+    def connect(cls, target, *, metadata=(), checksums=True, max_waiting=10_000, heartbeat=None):
         """An open session; NotSpoken where there is none, OSError where there is no server.
-        Without `checksums` the server may still insist on them."""
-        made = cls(target, metadata, checksums, max_waiting)
+        Without `checksums` the server may still insist on them. `heartbeat`: seconds, 1 to 10;
+        less than half of what a proxy on the way lets be idle."""
+        made = cls(target, metadata, checksums, max_waiting, heartbeat)
         made.opened.result()
         return made
 

@@ -16,7 +16,7 @@ HEARTBEAT, SILENCE, INCOMPLETE, OPENING, ENDING, FAILING = 10, 20, 10, 10, 10, 1
 class Machine(Link):
     """What a session knows and does by itself. All methods are called with the lock held."""
 
-    def __init__(self, target, metadata, checksums, max_waiting):
+    def __init__(self, target, metadata, checksums, max_waiting, heartbeat):
         super().__init__(target, [
             (":method", "POST"), (":scheme", "http"), (":authority", target),
             (":path", "/crescendo.v1.Session/Open"), ("content-type", MEDIA_TYPE),
@@ -24,6 +24,7 @@ class Machine(Link):
         self.opened, self.state, self.failure = concurrent.futures.Future(), "opening", None
         self.is_clean = self.has_drain = self.is_unchecked = False
         self.allows_unchecked, self.max_waiting = not checksums, max_waiting
+        self.heartbeat = heartbeat or HEARTBEAT
         # The server's HELLO says these.
         self.balance, self.max_calls, self.max_frame_bytes, self.methods = 0, 0, 0, {}
         # By number, until the server's end has come; who waits for credit: calls, and messages.
@@ -269,12 +270,12 @@ class Machine(Link):
         if self.state in ("open", "draining"):
             if now - self.received >= SILENCE:
                 self._fail(14, f"nothing was received for {SILENCE} s")
-            elif now - min(self.sent, self.heard) >= HEARTBEAT:
+            elif now - min(self.sent, self.heard) >= self.heartbeat:
                 self._frame(PING, struct.pack("<d", now))
                 self.heard = now
-            due += [min(self.sent, self.heard) + HEARTBEAT, self.received + SILENCE]
+            due += [min(self.sent, self.heard) + self.heartbeat, self.received + SILENCE]
         if self.frame_since is not None and self.state in ("opening", "open", "draining"):
             due.append(self.frame_since + INCOMPLETE)
             if due[-1] <= now:
                 self._fail(4, f"a frame was incomplete for {INCOMPLETE} s")
-        return min(due, default=now + HEARTBEAT)
+        return min(due, default=now + self.heartbeat)

@@ -1,0 +1,116 @@
+internal import Core
+internal import Wire
+
+/// Candidates to be scored for one user in one context.
+///
+/// Fill `itemIDs` or `itemURIs`, not both: 1 to 10,000 of them by the server's default.
+public struct ScoreRequest: Sendable, Equatable {
+  /// Where and when the scores are wanted.
+  public struct Context: Sendable, Equatable {
+    public var market = ""
+    public var surface = ""
+    public var tier = ""
+    /// Milliseconds since 1970-01-01T00:00:00Z; 0 = the server's clock.
+    public var timeUnixMilliseconds: Int64 = 0
+    /// The user's offset from UTC, minutes.
+    public var utcOffsetMinutes: Int32 = 0
+    public var segments: [String] = []
+
+    public init() {}
+  }
+
+  /// A named column of floats: one value per candidate, or one vector of the user.
+  public struct Column: Sendable, Equatable {
+    public var name: String
+    /// NaN = missing.
+    public var values: [Float]
+
+    public init(_ name: String, _ values: [Float]) {
+      self.name = name
+      self.values = values
+    }
+  }
+
+  /// Comes back in the answer; at most 64 bytes.
+  public var requestID = ""
+  /// 0 = none, or `userURI` names the user.
+  public var userID: UInt64 = 0
+  public var userURI = ""
+  public var context = Context()
+  public var itemIDs: [UInt64] = []
+  public var itemURIs: [String] = []
+  /// Columns with one value per candidate.
+  public var candidateColumns: [Column] = []
+  /// Columns of the user.
+  public var userColumns: [Column] = []
+  /// The coarsest level that is of use; nil = the server's choice.
+  public var minimumFidelity: ScoreResponse.Fidelity?
+  /// Empty = the server's default model.
+  public var model = ""
+  /// Also the raw sums, before the output's transformation.
+  public var wantsRawScores = false
+  public var wantsBoosts = false
+  public var wantsExplanations = false
+
+  public init(itemIDs: [UInt64] = [], userID: UInt64 = 0) {
+    self.itemIDs = itemIDs
+    self.userID = userID
+  }
+
+  public init(itemURIs: [String], userID: UInt64 = 0) {
+    self.itemURIs = itemURIs
+    self.userID = userID
+  }
+
+  /// How many candidates there are.
+  public var candidateCount: Int { max(itemIDs.count, itemURIs.count) }
+}
+
+extension ScoreRequest {
+  var message: ScoreRequestMessage {
+    var message = ScoreRequestMessage()
+    message.requestID = requestID
+    message.userID = userID
+    message.userURI = userURI
+    message.context.market = context.market
+    message.context.surface = context.surface
+    message.context.tier = context.tier
+    message.context.timeUnixMilliseconds = context.timeUnixMilliseconds
+    message.context.utcOffsetMinutes = context.utcOffsetMinutes
+    message.context.segments = context.segments
+    message.itemIDs = itemIDs
+    message.itemURIs = itemURIs
+    message.candidateColumns = candidateColumns.map {
+      ScoreRequestMessage.Column(name: $0.name, values: $0.values)
+    }
+    message.userColumns = userColumns.map {
+      ScoreRequestMessage.Column(name: $0.name, values: $0.values)
+    }
+    message.minFidelity = minimumFidelity?.number ?? 0
+    message.model = model
+    message.wantRaw = wantsRawScores
+    message.wantBoosts = wantsBoosts
+    message.wantExplanations = wantsExplanations
+    return message
+  }
+
+  /// The message's bytes, or INVALID_ARGUMENT for what cannot be said on the wire.
+  func encoded() throws(RPCError) -> [UInt8] {
+    do throws(ClientEncodingError) {
+      return try message.encoded()
+    } catch {
+      throw RPCError(.invalidArgument, "\(error)")
+    }
+  }
+
+  /// Candidates by the session framing's count: ids plus URIs.
+  var work: Int { itemIDs.count + itemURIs.count }
+
+  /// Where on a ring the user belongs; a request without one goes by its first candidate.
+  var ringKey: UInt64 {
+    if userID != 0 { return splitmix64(userID) }
+    let text = userURI.isEmpty ? itemURIs.first ?? "" : userURI
+    if text.isEmpty { return splitmix64(itemIDs.first ?? 0) }
+    return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { splitmix64($0 ^ UInt64($1)) }
+  }
+}

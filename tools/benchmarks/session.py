@@ -1,0 +1,120 @@
+"""Server CPU per call over sessions, beside nghttpd and our own gRPC, in one run.
+
+usage: tools/bench session [--rounds N] [--seconds S]
+
+Servers run on one core, the load on another: h2load (8 connections x 32 streams) for gRPC and for
+nghttpd, which serves a static file of the answer's size; `crescendo-bench drive` (8 connections x
+32 calls in flight, every answer looked at) for sessions. Checksums are on. Rounds alternate;
+medians of the ratios of each round are held to the bars.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import wire
+
+DRIVER = os.path.join(wire.ROOT, ".build/release/crescendo-bench")
+BATCHES = [0, 64, 500, 2000]
+# Times nghttpd that a call costs less: by column and candidates.
+BARS = {("bench, session", 0): 10, ("bench, session", 64): 8, ("bench, session", 500): 4.5,
+        ("serve, session", 64): 5, ("serve, session", 500): 2.5}
+# Times our own gRPC.
+OWN_BARS = {("bench, session", "bench, gRPC", 64): 4}
+
+
+def drive(server, batch, message, seconds, connections=8, in_flight=32, busy=False):
+    """Calls over sessions; server CPU microseconds per call, and what the driver says."""
+    before = server.cpu_seconds()
+    output = subprocess.run(
+        ["taskset", "-c", wire.CORES[1], DRIVER, "drive", str(server.port), str(connections),
+         str(in_flight), message, str(batch), str(seconds)] + ["busy"] * busy,
+        capture_output=True, text=True)
+    if output.returncode != 0:
+        sys.exit(f"{server.name}, {batch}: {output.stderr}")
+    said = json.loads(output.stdout)
+    # The driver does not count its first calls; their server time is counted here: a bias of a
+    # thousandth, against us.
+    return 1e6 * (server.cpu_seconds() - before) / said["calls"], said
+
+
+def start(folder, snapshot):
+    hashing = wire.start_own("bench", "crescendo-bench", "serve", "0")
+    serving = wire.start_own(
+        "serve", "crescendo", "serve", "--listen", "127.0.0.1:0", "--snapshot", snapshot,
+        "--loops", "1", "--shards", "1", "--log-level", "error")
+    return hashing, serving
+
+
+def measure(options, folder):
+    items = wire.read_item_ids(options.snapshot)
+    framed = wire.make_requests(folder, items)
+    plain = {}
+    for batch in BATCHES:
+        plain[batch] = os.path.join(folder, f"message-{batch}.bin")
+        with open(plain[batch], "wb") as file:
+            file.write(wire.request(items[:batch])[5:])
+    hashing, serving = start(folder, options.snapshot)
+    wire.check_answers(hashing, framed, options.python)
+    for batch, size in wire.answer_sizes(hashing, framed).items():
+        with open(os.path.join(folder, f"answer-{batch}.bin"), "wb") as file:
+            file.write(b"x" * size)
+    peer = wire.start_nghttpd(folder)
+    rounds = {}
+    try:
+        for batch in BATCHES:
+            for _ in range(options.rounds):
+                figures = {"nghttpd": wire.load(peer, batch, framed[batch], options.seconds)[1]}
+                for server in (hashing, serving):
+                    figures[f"{server.name}, session"] = drive(
+                        server, batch, plain[batch], options.seconds)[0]
+                    figures[f"{server.name}, gRPC"] = wire.load(
+                        server, batch, framed[batch], options.seconds)[1]
+                rounds.setdefault(batch, []).append(figures)
+    finally:
+        for server in (hashing, serving, peer):
+            server.stop()
+    return rounds
+
+
+def ratio(rounds, batch, column, peer="nghttpd"):
+    return statistics.median(figures[peer] / figures[column] for figures in rounds[batch])
+
+
+def report(rounds):
+    names = list(rounds[0][0])
+    print("server CPU, microseconds per call (median of rounds), and times less than nghttpd")
+    print(f"{'candidates':>10}" + "".join(f"{name:>22}" for name in names))
+    for batch in rounds:
+        row = f"{batch:>10}"
+        for name in names:
+            cost = statistics.median(figures[name] for figures in rounds[batch])
+            row += f"{cost:>12.3f} ({ratio(rounds, batch, name):5.2f} x)"
+        print(row)
+    is_met = True
+    checks = [(name, "nghttpd", batch, bar) for (name, batch), bar in BARS.items()]
+    checks += [(name, own, batch, bar) for (name, own, batch), bar in OWN_BARS.items()]
+    for name, peer, batch, bar in checks:
+        value = ratio(rounds, batch, name, peer)
+        is_met = is_met and value >= bar
+        print(f"{name} at {batch}: {value:.2f} times less than {peer}, bar {bar}: "
+              f"{'pass' if value >= bar else 'MISS'}")
+    return is_met
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--snapshot", required=True, help="4,096 items, a model of one constant tree")
+    parser.add_argument("--python", required=True, help="a Python with grpcio")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        sys.exit(0 if report(measure(options, folder)) else 1)
+
+
+if __name__ == "__main__":
+    main()
