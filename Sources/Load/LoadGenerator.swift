@@ -138,7 +138,9 @@ package final class LoadGenerator {
     origin = clock.monotonicNanoseconds() + LoadGenerator.leadNanoseconds
     let windowStart = origin + plan.warmUpNanoseconds
     end = windowStart + plan.durationNanoseconds
-    tally = LoadTally(window: windowStart..<end, timeoutNanoseconds: plan.timeoutNanoseconds)
+    tally = LoadTally(
+      window: windowStart..<end, timeoutNanoseconds: plan.timeoutNanoseconds,
+      warmUpNanoseconds: plan.warmUpNanoseconds)
     window = WindowMeter(window: windowStart..<end, origin: origin)
     advanceSchedule()
   }
