@@ -26,7 +26,7 @@ def costly(tmp_path_factory, seed):
     """10,000 candidates of it are a second of work, or more, also on a fast machine; an
     instrumented program has as much work with fewer trees, and more would overfill its queues.
     """
-    copies = 500 // process.SLOWNESS
+    copies = {"": 500, "address": 80, "thread": 10}[process.SANITIZER]
     return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=copies)
 
 
