@@ -10,7 +10,7 @@ import snapshots
 
 TREES = 10
 # What a candidate of an instrumented program costs on top; its queues are measured in time.
-COSTS = {"": 1, "address": 2, "thread": 50}
+COSTS = {"": 1, "address": 3, "thread": 50}
 
 
 def copies(count):
