@@ -125,7 +125,7 @@ class Storm:
 
 
 def test_storm(start, stubs, tmp_path, seed):
-    costly = heavy.snapshot(tmp_path / "costly", seed, copies=20)
+    costly = heavy.snapshot(tmp_path / "costly", seed, copies=heavy.copies(20))
     server = start(costly, "--loops", 2, "--shards", 2)
     ids = [int(key) for key in costly.items.ids]
     with client.Session.connect(server.target) as session:
