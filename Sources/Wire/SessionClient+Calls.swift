@@ -89,7 +89,8 @@ extension SessionClient {
     queue(type: SessionFrameType.message, flags: SessionFlags.fin, call: id)
   }
 
-  /// The caller wants no more of it (D14, D15): nothing comes for it after this. A call that is over
+  /// The caller wants no more of it (D14, D15): nothing comes for it after this. A call that is
+  /// over
   /// is left as it is.
   package mutating func cancel(_ id: UInt32, now: UInt64) {
     guard let slot = liveCall(id) else { return }

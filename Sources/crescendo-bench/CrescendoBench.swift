@@ -7,7 +7,8 @@ import Foundation
 struct CrescendoBench {
   static let usage = """
     usage: crescendo-bench serve PORT [busy]     one loop; answers Score with a hash per item
-           crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES SECONDS|Ncalls [busy] [plain]
+           crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES
+                                 SECONDS|Ncalls [busy] [plain]
                                                  calls Score over sessions; prints one line of JSON
            crescendo-bench walk MODEL ROWS BATCH SECONDS
                                                  walks float64 rows; prints ns per row and a digest

@@ -4,7 +4,6 @@ import Syscalls
 
 /// What a report says of its run beside the plan.
 struct LoadSetup {
-  var framing = "grpc"
   /// Of a call, the fewest and the most; nil = not known.
   var candidates: ClosedRange<Int>?
   var startedUnixMilliseconds: Int64?
@@ -21,7 +20,7 @@ extension LoadReport {
       ("version", JSONText.string(Version.text)),
       ("started_unix_ms", setup.startedUnixMilliseconds.map { "\($0)" } ?? "null"),
       ("target", JSONText.string(plan.target.description)),
-      ("framing", JSONText.string(setup.framing)),
+      ("framing", JSONText.string(plan.framing.rawValue)),
       ("schedule", JSONText.string(plan.schedule.rawValue)),
       ("seed", "\(plan.seed)"),
       ("connections", "\(plan.connectionCount)"),
