@@ -59,3 +59,21 @@ struct SessionAnswer {
       "HTTP status \(status) instead of a session", isNotSpoken: isNotSpoken)
   }
 }
+
+extension RequestHeaders {
+  /// Those that ask for a session (§2).
+  static func ofSession(authority: String, userAgent: String, metadata: [MetadataEntry])
+    -> RequestHeaders
+  {
+    var headers = RequestHeaders()
+    headers.append(":method", "POST")
+    headers.append(":scheme", "http")
+    headers.append(":path", "\(WireNames.sessionPath)")
+    headers.append(":authority", authority)
+    headers.append("content-type", SessionAnswer.contentType)
+    headers.append("te", "trailers")
+    headers.append("user-agent", userAgent)
+    for entry in metadata { headers.append(entry.name, entry.value, isVolatile: true) }
+    return headers
+  }
+}

@@ -43,15 +43,8 @@ package final class SessionConnection {
       .client, handlers: SessionConnection.handlers,
       context: Unmanaged.passUnretained(self).toOpaque(), limits: options.http2, memory: memory)
     self.http2 = http2
-    var headers = RequestHeaders()
-    headers.append(":method", "POST")
-    headers.append(":scheme", "http")
-    headers.append(":path", "\(WireNames.sessionPath)")
-    headers.append(":authority", authority)
-    headers.append("content-type", SessionAnswer.contentType)
-    headers.append("te", "trailers")
-    headers.append("user-agent", options.userAgent)
-    for entry in metadata { headers.append(entry.name, entry.value, isVolatile: true) }
+    let headers = RequestHeaders.ofSession(
+      authority: authority, userAgent: options.userAgent, metadata: metadata)
     do throws(HTTP2Session.ConnectionError) {
       stream = try headers.withHeaders { list throws(HTTP2Session.ConnectionError) in
         try http2.submitRequest(

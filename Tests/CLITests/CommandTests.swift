@@ -167,10 +167,6 @@ private func noFile(_ path: String) throws(UsageError) -> String {
     arguments: [
       ([], "name the items with --items or --items-file"),
       (["--items", "1", "--items-file", "-"], "--items and --items-file exclude each other"),
-      (
-        ["--items", "1", "--framing", "session"],
-        "session framing is not spoken yet; use --framing grpc"
-      ),
       (["--items", "1", "--top", "0"], "--top is at least 1"),
       (
         ["--items", "1,2", "--request-column", "a=1"], "--request-column a has 1 values for 2 items"

@@ -27,6 +27,8 @@ final class SessionCarrier: Carrier {
   private var lastContext: UInt = 0
   private var timer: LoopTimers.ID?
   private var isOpened = false
+  /// The session's ids of `ClientMethod`s; nil: not served in it.
+  private var methods = [UInt16?](repeating: nil, count: ClientMethod.allCases.count)
   private var isOver = false
   /// Attempts whose messages wait for credit, oldest first.
   private var waiting: [SessionAttempt] = []
@@ -38,15 +40,8 @@ final class SessionCarrier: Carrier {
     session = SessionClient(settings.bounds, now: runtime.nowNanoseconds)
     sessionMetadata = settings.metadata
     stream.carrier = self
-    var headers = RequestHeaders()
-    headers.append(":method", "POST")
-    headers.append(":scheme", "http")
-    headers.append(":path", "\(WireNames.sessionPath)")
-    headers.append(":authority", settings.authority)
-    headers.append("content-type", SessionAnswer.contentType)
-    headers.append("te", "trailers")
-    headers.append("user-agent", settings.userAgent)
-    for entry in settings.metadata { headers.append(entry.name, entry.value, isVolatile: true) }
+    let headers = RequestHeaders.ofSession(
+      authority: settings.authority, userAgent: settings.userAgent, metadata: settings.metadata)
     if !link.open(stream, headers) {
       session.end(SessionFailure(.unavailable, "no more streams on this connection"))
     }
@@ -55,15 +50,14 @@ final class SessionCarrier: Carrier {
 
   // MARK: Calls
 
-  func serves(_ method: ClientMethod) -> Bool { session.method("\(method.path)") != nil }
+  func serves(_ method: ClientMethod) -> Bool { methods[method.rawValue] != nil }
 
   var hasRoom: Bool { isOpened && link.isReady && waiting.isEmpty && session.hasRoom() }
 
   var openCalls: Int { session.openCalls }
 
   func start(_ attempt: Attempt, nowNanoseconds: UInt64) {
-    guard let method = session.method("\(attempt.head.method.path)"),
-      let first = attempt.first.first
+    guard let method = methods[attempt.head.method.rawValue], let first = attempt.first.first
     else { preconditionFailure("what it does not serve is not started") }
     lastContext += 1
     var start = SessionCallStart(
@@ -207,6 +201,7 @@ final class SessionCarrier: Carrier {
     switch step {
     case .opened:
       isOpened = true
+      methods = ClientMethod.allCases.map { session.method("\($0.path)") }
       owner?.carrier(self, opening: .opened)
     case .room:
       serveWaiting()
