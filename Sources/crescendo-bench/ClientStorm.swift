@@ -3,9 +3,9 @@ import Core
 import Foundation
 import Synchronization
 
-/// Very many calls of async clients at a server that may be stopped at any time: some are cancelled,
-/// some have hardly any time, and now and then a client is closed and another takes its place.
-/// Every value of every answer is checked.
+/// Very many calls of async clients at a server that may be stopped at any time: some are
+/// cancelled, some have hardly any time, and now and then a client is closed and another takes its
+/// place. Every value of every answer is checked.
 final class ClientStorm: Sendable {
   struct Plan: Sendable {
     /// `HOST:PORT`, servers of `StormServer`.
@@ -20,7 +20,8 @@ final class ClientStorm: Sendable {
   private let tally = Mutex(StormTally())
 
   private static let clientCount = 4
-  private static let workers = 2_000
+  /// Tasks that make calls, one after the other: 2,000, fewer for fewer calls.
+  private static let workersMax = 2_000
   /// A client is closed for each twentieth of the calls.
   private static let renewals = 20
   private static let sizes = [0, 1, 64, 500]
@@ -32,7 +33,7 @@ final class ClientStorm: Sendable {
     let began = ContinuousClock.now
     let reporter = Task { await storm.report() }
     await withTaskGroup { group in
-      for _ in 0..<min(workers, plan.calls) { group.addTask { await storm.work() } }
+      for _ in 0..<min(workersMax, max(plan.calls / 20, 1)) { group.addTask { await storm.work() } }
     }
     reporter.cancel()
     await reporter.value
@@ -74,7 +75,7 @@ final class ClientStorm: Sendable {
       if number % max(plan.calls / ClientStorm.renewals, 1) == 1 { await renew(number) }
       // As callers do whom nobody answers. The sleep ends early only with the whole storm.
       if outcome.isAvailability {
-        try? await Task.sleep(for: .milliseconds(100 + Int(dice.next() % 300)))
+        try? await Task.sleep(for: .milliseconds(300 + Int(dice.next() % 700)))
       }
     }
   }

@@ -132,10 +132,11 @@ struct StormTally {
     return known.first { message.hasPrefix($0.0) }?.1 ?? "other"
   }
 
-  /// For whoever stops servers: how far it is, and how many calls were lost with their session.
+  /// For whoever stops servers: how far it is, and how many calls were lost with their
+  /// session or, those among them, not served for want of one.
   var progress: String {
     "{\"ended\": \(ended), \"lost\": \(unavailable["lost"] ?? 0), "
-      + "\"unavailable\": \(statuses["UNAVAILABLE"] ?? 0)}"
+      + "\"unserved\": \((statuses["UNAVAILABLE"] ?? 0) - (unavailable["closed"] ?? 0))}"
   }
 
   /// Members of a JSON object.

@@ -58,7 +58,7 @@ private final class StormClock: @unchecked Sendable {
   }
 }
 
-/// What is open on the one loop, and when each of it is answered. Loop-confined, but for `postTick`.
+/// What is open on the one loop, and when it is answered. Loop-confined, but for `postTick`.
 final class StormService {
   private enum Kind { case whole, parts, many }
 

@@ -89,12 +89,13 @@ class Server:
 class Storm:
     """The clients' process, and how far it is."""
 
-    def __init__(self, port, calls, seed):
+    def __init__(self, ports, calls, seed):
         self.calls = calls
         self.process = subprocess.Popen(
-            [bench(), "storm", f"127.0.0.1:{port}", str(calls), str(seed)],
+            [bench(), "storm", ",".join(f"127.0.0.1:{port}" for port in ports), str(calls),
+             str(seed)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.now = {"ended": 0, "lost": 0, "unavailable": 0}
+        self.now = {"ended": 0, "lost": 0, "unserved": 0}
         self.lines, self.changed, self.said = 0, time.monotonic(), []
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -133,45 +134,56 @@ class Storm:
         self.process.wait()
 
 
-def run(calls, restarts, seed, say=lambda text: None):
+def run(calls, restarts, seed, servers=1, say=lambda text: None):
     """The clients' own account of a storm, and what each restart cost: by turns SIGTERM, which
-    drains, and SIGKILL, at random moments."""
+    drains, and SIGKILL, at random moments; of several servers, one after the other."""
     dice = random.Random(seed)
-    port = free_port(dice)
-    server = Server(port)
-    storm, costs = Storm(port, calls, seed), []
+    ports = [free_port(dice) for _ in range(servers)]
+    running = [Server(port) for port in ports]
+    storm, costs = Storm(ports, calls, seed), []
     try:
         for number in range(restarts):
             at = calls * 0.95 * (number + dice.uniform(0.2, 0.8)) / restarts
             storm.wait(lambda: storm.now["ended"] >= at)
             if storm.process.poll() is not None:
                 raise Fault(f"the storm ended before restart {number}")
-            before, name = storm.now, ("SIGTERM", "SIGKILL")[number % 2]
-            seconds = server.end(getattr(signal, name))
+            # Each server is ended in either way.
+            which, name = number // 2 % servers, ("SIGTERM", "SIGKILL")[number % 2]
+            before = storm.now
+            seconds = running[which].end(getattr(signal, name))
             time.sleep(dice.uniform(0, 0.2))
-            server = Server(port)
+            running[which] = Server(ports[which])
             # What the end of the server has cost is told within milliseconds.
             seen = storm.lines
             storm.wait(lambda: storm.lines >= seen + 5)
             costs.append({"by": name, "seconds": seconds, "at": before["ended"],
-                          **{key: storm.now[key] - before[key] for key in ("lost", "unavailable")}})
-            say(f"{name} at {before['ended']:,} calls: ended in {seconds:.2f} s, "
-                f"lost {costs[-1]['lost']}, UNAVAILABLE {costs[-1]['unavailable']}")
+                          **{key: storm.now[key] - before[key] for key in ("lost", "unserved")}})
+            say(f"{name} at {before['ended']:,} calls: ended in {seconds:.2f} s, lost "
+                f"{costs[-1]['lost']:,} calls of {costs[-1]['unserved']:,} that were not served")
         result = storm.result()
-        server.end(signal.SIGTERM)
+        for server in running:
+            server.end(signal.SIGTERM)
         return result, costs
     finally:
         storm.kill()
-        server.kill()
+        for server in running:
+            server.kill()
 
 
-def verdicts(result, costs, calls):
+def cost(costs, name, what):
+    """Of all restarts by that signal."""
+    return sum(one[what] for one in costs if one["by"] == name)
+
+
+def verdicts(result, costs, calls, servers=1):
     """(name, value, what it has to be, whether it is) of each thing that has to hold."""
     sessions = [one for client in result["clients"] for one in client["sessions"]]
     whole = [one for one in sessions
              if one["open_calls"] == 0 and one["balance"] == one["initial_credit"] > 0]
     left = sum(client["open_calls"] + client["waiting"] for client in result["clients"])
-    drained = sum(cost["lost"] for cost in costs if cost["by"] == "SIGTERM")
+    # Beside another server a drained one costs no call; alone, none that it had begun with.
+    what = "unserved" if servers > 1 else "lost"
+    drained = cost(costs, "SIGTERM", what)
     other = result["unavailable"].get("other", 0)
     return [
         ("calls started, of those wanted", result["calls"], calls, result["calls"] == calls),
@@ -185,5 +197,5 @@ def verdicts(result, costs, calls):
          all(client["sessions"] for client in result["clients"])),
         ("sessions with all their credit and no call", len(whole), len(sessions),
          len(whole) == len(sessions)),
-        ("calls lost with a session that was drained", drained, 0, drained == 0),
+        (f"calls {what} around SIGTERMs", drained, 0, drained == 0),
     ]
