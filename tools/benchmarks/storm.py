@@ -5,8 +5,9 @@ usage: tools/bench storm [--calls N] [--restarts N] [--servers N] [--quick]
 
 Four clients speak sessions with retries and hedges on: Score, StreamScores and ScoreMany with 0 to
 500 candidates each, from 2,000 tasks. By turns the server is stopped (SIGTERM, it drains) and
-killed (SIGKILL) at random moments (of several servers, one after the other); twenty times a client is closed and another takes its place. All
-scores are hashes of random item ids, so that an answer of another call would show.
+killed (SIGKILL) at random moments, of several servers one after the other; twenty times a client
+is closed and another takes its place. All scores are hashes of random item ids, so that an answer
+of another call would show.
 """
 import time
 
