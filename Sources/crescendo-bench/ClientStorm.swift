@@ -73,9 +73,9 @@ final class ClientStorm: Sendable {
       let outcome = await call(number, &dice)
       tally.withLock { $0.note(outcome) }
       if number % max(plan.calls / ClientStorm.renewals, 1) == 1 { await renew(number) }
-      // As callers do whom nobody answers. The sleep ends early only with the whole storm.
+      // As callers do whom nobody answers.
       if outcome.isAvailability {
-        try? await Task.sleep(for: .milliseconds(300 + Int(dice.next() % 700)))
+        await ClientStorm.pause(.milliseconds(300 + Int(dice.next() % 700)))
       }
     }
   }
@@ -94,7 +94,7 @@ final class ClientStorm: Sendable {
     }
     // Cancelled: some before they begin, some after they have ended.
     let task = Task { [options] in await StormCall.make(client, method, items, options) }
-    if wait > 5_000 { try? await Task.sleep(for: .microseconds(wait)) }
+    if wait > 5_000 { await ClientStorm.pause(.microseconds(wait)) }
     task.cancel()
     return await task.value
   }
@@ -115,13 +115,18 @@ final class ClientStorm: Sendable {
     }
   }
 
+  /// Callers' own time, which is part of the load. Over at once when the task is cancelled.
+  private static func pause(_ duration: Duration) async {
+    try? await ContinuousClock().sleep(for: duration)
+  }
+
   // MARK: What came of it
 
   private func report() async {
     while !Task.isCancelled {
       let line = tally.withLock { $0.progress }
       FileHandle.standardError.write(Data((line + "\n").utf8))
-      try? await Task.sleep(for: .milliseconds(20))
+      await ClientStorm.pause(.milliseconds(20))
     }
   }
 
@@ -133,7 +138,7 @@ final class ClientStorm: Sendable {
     for client in clients {
       while case .failed(let error) = await StormCall.make(client, 0, [1], CallOptions()) {
         guard ContinuousClock.now < end else { throw error }
-        try await Task.sleep(for: .milliseconds(50))
+        await ClientStorm.pause(.milliseconds(50))
       }
     }
     while true {
@@ -143,7 +148,7 @@ final class ClientStorm: Sendable {
         ledger.openCalls == 0 && ledger.sessions.allSatisfy(\.isWhole)
       }
       if isWhole || ContinuousClock.now > end { return ledgers }
-      try await Task.sleep(for: .milliseconds(50))
+      await ClientStorm.pause(.milliseconds(50))
     }
   }
 }

@@ -20,39 +20,59 @@ enum StormServer {
       service.loop = loop
       return ServiceTable(methods: StormService.methods, context: context.toOpaque())
     }
-    let clock = StormClock(service)
-    let thread = try OwnedThread(name: "ticks") { clock.run() }
+    let clock = try StormClock(service)
     print("listening on \(server.address)")
     fflush(nil)
     _ = StopSignals.wait()
     server.stop { clock.stop() }
-    thread.join()
   }
 }
 
 /// Tells a service about every millisecond, from a thread of its own.
-private final class StormClock: @unchecked Sendable {
-  // Unchecked: only `isOver` varies; the service is touched on its loop alone.
-  private let service: StormService
-  private let isOver = Atomic(false)
-  private let hasEnded = Atomic(false)
+private final class StormClock {
+  private let isOver: Flag
+  private var thread: OwnedThread?
 
-  init(_ service: StormService) {
-    self.service = service
+  /// What both threads see.
+  private final class Flag: Sendable {
+    let value = Atomic(false)
   }
 
-  func run() {
-    while !isOver.load(ordering: .acquiring) {
-      usleep(1_000)
-      service.postTick()
+  init(_ service: StormService) throws(SystemError) {
+    let flag = Flag()
+    isOver = flag
+    // Nothing is watched: waiting in vain is the clock.
+    let poller = try Epoll(capacity: 1)
+    let tick = StormTick(service, poller)
+    thread = try OwnedThread(name: "ticks") {
+      while !flag.value.load(ordering: .acquiring) { tick.pass() }
     }
-    hasEnded.store(true, ordering: .releasing)
   }
 
   /// Returns when nothing more is posted.
   func stop() {
-    isOver.store(true, ordering: .releasing)
-    while !hasEnded.load(ordering: .acquiring) { usleep(100) }
+    isOver.value.store(true, ordering: .releasing)
+    if let thread = thread.take() { thread.join() }
+  }
+}
+
+private final class StormTick: @unchecked Sendable {
+  // Unchecked: only the clock's thread uses it, and the service takes ticks from any.
+  private let service: StormService
+  private let poller: Epoll
+
+  init(_ service: StormService, _ poller: consuming Epoll) {
+    self.service = service
+    self.poller = poller
+  }
+
+  func pass() {
+    do throws(SystemError) {
+      _ = try poller.wait(timeoutMilliseconds: 1)
+    } catch {
+      preconditionFailure("the storm's clock: \(error)")
+    }
+    service.postTick()
   }
 }
 

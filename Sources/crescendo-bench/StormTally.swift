@@ -8,8 +8,9 @@ struct StormTally {
   private var ok = 0
   private var wrong = 0
   private var statuses: [String: Int] = [:]
-  /// UNAVAILABLE, by what it says.
-  private var unavailable: [String: Int] = [:]
+  /// UNAVAILABLE and RESOURCE_EXHAUSTED by what they say.
+  private var reasons: [String: Int] = [:]
+  private var other = 0
   private var unexpected = 0
   /// Some of what should not have been.
   private var examples: [String] = []
@@ -27,10 +28,13 @@ struct StormTally {
       keep(what)
     case .failed(let error):
       statuses[error.code.name, default: 0] += 1
-      if error.code == .unavailable {
-        let reason = StormTally.reason(error.message)
-        unavailable[reason, default: 0] += 1
-        if reason == "other" { keep("\(error)") }
+      if error.isAvailability, error.code != .deadlineExceeded {
+        let reason = StormTally.reason(error)
+        reasons["\(error.code.name), \(reason)", default: 0] += 1
+        if reason == "other" {
+          other += 1
+          keep("\(error)")
+        }
       }
       guard !StormTally.legal.contains(error.code) else { return }
       unexpected += 1
@@ -42,28 +46,36 @@ struct StormTally {
     if examples.count < 10 { examples.append(example) }
   }
 
-  private static func reason(_ message: String) -> String {
+  /// In a word; "other": nothing here explains it.
+  private static func reason(_ error: RPCError) -> String {
     let known = [
       ("session failed", "lost"), ("the server drains", "drained"),
       ("no connection", "unreachable"), ("the client is closed", "closed"),
+      ("turned away by this client", "throttled"),
     ]
-    return known.first { message.hasPrefix($0.0) }?.1 ?? "other"
+    if let found = known.first(where: { error.message.hasPrefix($0.0) }) { return found.1 }
+    if error.message.contains("wait for a connection") { return "line full" }
+    return "other"
   }
 
   /// For whoever stops servers: how far it is, how many calls were lost with their session, and how
   /// many in all, those among them, no server was there for.
   var progress: String {
-    "{\"ended\": \(ended), \"lost\": \(unavailable["lost"] ?? 0), "
-      + "\"unserved\": \((statuses["UNAVAILABLE"] ?? 0) - (unavailable["closed"] ?? 0))}"
+    "{\"ended\": \(ended), \"lost\": \(reasons["UNAVAILABLE, lost"] ?? 0), "
+      + "\"unserved\": \(unserved)}"
+  }
+
+  private var unserved: Int {
+    (statuses["UNAVAILABLE"] ?? 0) - (reasons["UNAVAILABLE, closed"] ?? 0)
   }
 
   /// Members of a JSON object.
   var fields: [String] {
     [
       "\"calls\": \(started)", "\"ended\": \(ended)", "\"ok\": \(ok)", "\"wrong\": \(wrong)",
-      "\"unexpected\": \(unexpected)", "\"renewals\": \(renewals)",
+      "\"unexpected\": \(unexpected + other)", "\"renewals\": \(renewals)",
       "\"statuses\": \(StormTally.object(statuses))",
-      "\"unavailable\": \(StormTally.object(unavailable))",
+      "\"reasons\": \(StormTally.object(reasons))",
       "\"examples\": [\(examples.map(StormTally.quoted).joined(separator: ", "))]",
     ]
   }

@@ -35,8 +35,8 @@ def main():
     report.figure("OK", f"{result['ok']:,} ({percent(result['ok'], options.calls):.1f} %)")
     for status, count in sorted(result["statuses"].items()):
         report.figure(status, f"{count:,}")
-    for reason, count in sorted(result["unavailable"].items()):
-        report.figure(f"UNAVAILABLE, {reason}", f"{count:,}")
+    for reason, count in sorted(result["reasons"].items()):
+        report.figure(f"- {reason}", f"{count:,}")
     for kind in ("SIGTERM", "SIGKILL"):
         report.figure(f"UNAVAILABLE around {kind}s, lost among them",
                       f"{client_storm.cost(costs, kind, 'unserved'):,}, "
