@@ -68,6 +68,7 @@ let package = Package(
     // Floor 1: one subject each.
     swift("Syscalls", ["CLinux", "Core"]),
     swift("Crypto", ["COpenSSL", "Core"]),
+    swift("Report", ["Core"]),
     swift("Models", ["CKernels", "Core"]),
     swift("Policies", ["Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
@@ -100,7 +101,7 @@ let package = Package(
       name: "crescendo",
       dependencies: [
         "Load", "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals",
-        "Models", "Crypto", "Wire", "Syscalls", "Core", argumentParser, logging, yams,
+        "Models", "Crypto", "Report", "Wire", "Syscalls", "Core", argumentParser, logging, yams,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -111,6 +112,7 @@ let package = Package(
     tests("CoreTests", ["Core"]),
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
+    tests("ReportTests", ["Report", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
     tests("PoliciesTests", ["Policies", "Core"]),
     tests(
@@ -137,8 +139,8 @@ let package = Package(
     tests(
       "CLITests",
       [
-        "crescendo", "Load", "Client", "Engine", "Wire", "Syscalls", "Core", argumentParser,
-        logging,
+        "crescendo", "Load", "Client", "Engine", "Report", "Wire", "Syscalls", "Core",
+        argumentParser, logging,
       ]),
     tests("TidyTests", []),
   ],

@@ -35,6 +35,19 @@ package enum Limits {
   /// How long an ERROR may take to go, nanoseconds, before its stream is reset without it.
   package static let sessionErrorNanoseconds: UInt64 = 1_000_000_000
 
+  // MARK: Reports of `crescendo load`
+
+  /// Rates of one sweep: a curve has no more to tell, and the file stays below `reportBytes`.
+  package static let sweepRates = 100
+  /// Intervals of one run's time series: an hour by seconds. A longer run has longer ones.
+  package static let reportIntervals = 3_600
+  /// Points of a curve of percentiles: five for each of the 64 halvings of a count.
+  package static let reportLevels = 5 * 64 + 1
+  /// Statuses, fidelities, objectives of a report: three times as many as there are statuses.
+  package static let reportNames = 64
+  /// A report that is read, bytes: an hour's run is half a megabyte, and a sweep has 100 of them.
+  package static let reportBytes = 64 << 20
+
   // MARK: The client library: its defaults, and what it holds
 
   /// Calls that wait for a connection with room: what ten full connections have under way.

@@ -1,3 +1,4 @@
+internal import Core
 internal import Histogram
 
 /// A share of calls in millionths, so that ranks are exact integers: p99.9 is 999,000.
@@ -22,9 +23,9 @@ package struct LatencyHistogram: Sendable {
   package private(set) var infiniteCount: UInt64 = 0
 
   /// The longest time that is told apart, nanoseconds: an hour, above every timeout of a call.
-  private static let highestNanoseconds: UInt64 = 3_600_000_000_000
+  static let highestNanoseconds: UInt64 = 3_600_000_000_000
   /// Times are told apart from here, nanoseconds: a tenth of what the clock and a wake-up cost.
-  private static let lowestNanoseconds: UInt64 = 64
+  static let lowestNanoseconds: UInt64 = 64
 
   package init() {
     histogram = Histogram(
@@ -46,17 +47,7 @@ package struct LatencyHistogram: Sendable {
   /// The time, nanoseconds, that the given share of calls did not exceed, within 0.1 %; nil when
   /// it is infinite, or when there is no call.
   package func value(_ quantile: Quantile) -> UInt64? {
-    let rank = LatencyHistogram.rank(quantile, of: count)
-    guard rank <= histogram.totalCount, rank > 0 else { return nil }
-    if rank == histogram.totalCount { return histogram.maxRecorded }
-    var reached: UInt64 = 0
-    for step in histogram.recordedValues() {
-      reached += step.count
-      if reached >= rank {
-        return min(histogram.highestEquivalentForValue(step.value), histogram.maxRecorded)
-      }
-    }
-    return histogram.maxRecorded
+    histogram.value(atRank: LatencyHistogram.rank(quantile, of: count))
   }
 
   /// ⌈share × count⌉, at least 1 where there is a call.
@@ -71,22 +62,11 @@ package struct LatencyHistogram: Sendable {
   /// ended stands in it as `Infinity`.
   package func percentileDistribution() -> String {
     var text = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n"
-    let total = Double(count)
-    var reached: UInt64 = 0
-    var level = 0.0
-    var steps = histogram.recordedValues().map { step in
-      (min(histogram.highestEquivalentForValue(step.value), histogram.maxRecorded), step.count)
-    }
-    if infiniteCount > 0 { steps.append((UInt64.max, infiniteCount)) }
-    for (value, added) in steps {
-      reached += added
-      let share = Double(reached) / total
-      let shown = value == .max ? "Infinity" : milliseconds(value)
-      while reached < count, level <= share {
-        text += line(shown, level, reached) + padded(fixed(1 / (1 - level), 2), 15) + "\n"
-        level += LatencyHistogram.tick(after: level)
-      }
-      if reached == count { text += line(shown, 1, reached) + "\n" }
+    for level in levels {
+      let shown = level.nanoseconds.map(milliseconds) ?? "Infinity"
+      text +=
+        padded(shown, 12) + " " + fixed(level.share, 12) + " " + padded("\(level.reached)", 10)
+      text += level.share < 1 ? padded(fixed(1 / (1 - level.share), 2), 15) + "\n" : "\n"
     }
     let mean = infiniteCount > 0 ? "Infinity" : milliseconds(histogram.mean)
     let deviation = infiniteCount > 0 ? "Infinity" : milliseconds(histogram.stdDeviation)
@@ -98,7 +78,44 @@ package struct LatencyHistogram: Sendable {
     return text
   }
 
-  /// Five lines for each halving of the distance to 1, as HdrHistogram does it.
+  /// A point of the curve of latency by percentile.
+  package struct Level: Sendable, Equatable {
+    /// Of calls, 0 … 1.
+    package var share: Double
+    /// What they did not exceed; nil = infinite.
+    package var nanoseconds: UInt64?
+    /// Calls up to there.
+    package var reached: UInt64
+  }
+
+  /// HdrHistogram's levels over all calls: five for each halving of the distance to 1, as far as
+  /// there are calls to tell them apart, and 1 itself.
+  package var levels: [Level] {
+    var steps = histogram.recordedValues().map { step in
+      (
+        Optional(min(histogram.highestEquivalentForValue(step.value), histogram.maxRecorded)),
+        step.count
+      )
+    }
+    if infiniteCount > 0 { steps.append((nil, infiniteCount)) }
+    var levels: [Level] = []
+    var reached: UInt64 = 0
+    var level = 0.0
+    for (value, added) in steps {
+      reached += added
+      let share = Double(reached) / Double(count)
+      while reached < count, level <= share {
+        levels.append(Level(share: level, nanoseconds: value, reached: reached))
+        level += LatencyHistogram.tick(after: level)
+      }
+      if reached == count {
+        levels.append(Level(share: 1, nanoseconds: value, reached: reached))
+      }
+    }
+    return levels
+  }
+
+  /// Five levels for each halving of the distance to 1, as HdrHistogram does it.
   private static func tick(after level: Double) -> Double {
     var halvings = 1.0
     var distance = 1 - level
@@ -111,28 +128,24 @@ package struct LatencyHistogram: Sendable {
     return 1 / ticks
   }
 
-  private func line(_ value: String, _ share: Double, _ reached: UInt64) -> String {
-    padded(value, 12) + " " + fixed(share, 12) + " " + padded("\(reached)", 10)
-  }
-
   private func milliseconds(_ nanoseconds: UInt64) -> String { milliseconds(Double(nanoseconds)) }
   private func milliseconds(_ nanoseconds: Double) -> String { fixed(nanoseconds / 1e6, 3) }
 }
 
-private func padded(_ text: String, _ width: Int) -> String {
-  String(repeating: " ", count: max(0, width - text.count)) + text
+extension Histogram {
+  /// The time of the call of this rank, from 1; nil when it is not among the recorded ones.
+  func value(atRank rank: UInt64) -> UInt64? {
+    guard rank <= totalCount, rank > 0 else { return nil }
+    if rank == totalCount { return maxRecorded }
+    var reached: UInt64 = 0
+    for step in recordedValues() {
+      reached += UInt64(step.count)
+      if reached >= rank { return Swift.min(highestEquivalentForValue(step.value), maxRecorded) }
+    }
+    return maxRecorded
+  }
 }
 
-/// `value` with `places` digits after the point; at most 12.
-package func fixed(_ value: Double, _ places: Int) -> String {
-  guard value.isFinite else { return "Infinity" }
-  var scale: UInt64 = 1
-  for _ in 0..<places { scale *= 10 }
-  let magnitude = abs(value)
-  guard magnitude < 1e18 / Double(scale) else { return "\(value)" }
-  let scaled = UInt64((magnitude * Double(scale)).rounded())
-  let sign = value < 0 && scaled > 0 ? "-" : ""
-  guard places > 0 else { return "\(sign)\(scaled)" }
-  let digits = "\(scaled % scale)"
-  return "\(sign)\(scaled / scale)." + String(repeating: "0", count: places - digits.count) + digits
+private func padded(_ text: String, _ width: Int) -> String {
+  String(repeating: " ", count: max(0, width - text.count)) + text
 }

@@ -75,7 +75,8 @@ package final class LoadGenerator {
     self.mix = mix
     self.surroundings = surroundings
     clock = surroundings.clock
-    pool = try LinkPool(plan: plan, headers: headers, connectMilliseconds: connectMilliseconds, clock: clock)
+    pool = try LinkPool(
+      plan: plan, headers: headers, connectMilliseconds: connectMilliseconds, clock: clock)
     timer = try PreciseTimer()
     readBuffer = .allocate(byteCount: Limits.serving.readBufferBytes, alignment: 64)
     schedule = ArrivalSchedule(plan.schedule, ratePerSecond: plan.ratePerSecond, seed: plan.seed)
@@ -138,7 +139,9 @@ package final class LoadGenerator {
     origin = clock.monotonicNanoseconds() + LoadGenerator.leadNanoseconds
     let windowStart = origin + plan.warmUpNanoseconds
     end = windowStart + plan.durationNanoseconds
-    tally = LoadTally(window: windowStart..<end, timeoutNanoseconds: plan.timeoutNanoseconds)
+    tally = LoadTally(
+      window: windowStart..<end, timeoutNanoseconds: plan.timeoutNanoseconds,
+      warmUpNanoseconds: plan.warmUpNanoseconds)
     window = WindowMeter(window: windowStart..<end, origin: origin)
     advanceSchedule()
   }

@@ -59,10 +59,15 @@ package struct LoadTally: Sendable {
   package private(set) var lag = LatencyHistogram()
   /// The part of `lag` that is the generator's own: from when the call could have been sent.
   package private(set) var ownLag = LatencyHistogram()
+  /// Over time, warm-up included.
+  package private(set) var series: LoadSeries
 
-  package init(window: Range<UInt64>, timeoutNanoseconds: UInt64) {
+  package init(
+    window: Range<UInt64>, timeoutNanoseconds: UInt64, warmUpNanoseconds: UInt64 = 0
+  ) {
     self.window = window
     self.timeoutNanoseconds = timeoutNanoseconds
+    series = LoadSeries(window: window, warmUpNanoseconds: warmUpNanoseconds)
   }
 
   package func count(_ status: StatusCode) -> Int { statuses[Int(status.rawValue)] }
@@ -79,6 +84,9 @@ package struct LoadTally: Sendable {
 
   /// A call is over.
   package mutating func record(_ call: CallRecord) {
+    let ended = call.endedNanoseconds
+    let elapsed = ended - min(ended, call.intendedNanoseconds)
+    series.record(call, isInTime: elapsed <= timeoutNanoseconds)
     guard window.contains(call.intendedNanoseconds) else { return }
     intended += 1
     statuses[Int(call.status.rawValue)] += 1
@@ -90,8 +98,6 @@ package struct LoadTally: Sendable {
     }
     fidelities[Int(call.fidelity.rawValue)] += 1
     unscoredCandidates += call.unscoredCandidates
-    let ended = call.endedNanoseconds
-    let elapsed = ended - min(ended, call.intendedNanoseconds)
     latency.record(elapsed)
     service.record(ended - min(ended, call.sentNanoseconds))
     if elapsed > timeoutNanoseconds { late += 1 } else { inTime += 1 }
@@ -99,6 +105,7 @@ package struct LoadTally: Sendable {
 
   /// A call will not be sent any more.
   package mutating func recordMissing(intendedNanoseconds: UInt64) {
+    series.recordMissing(intendedNanoseconds: intendedNanoseconds)
     guard window.contains(intendedNanoseconds) else { return }
     intended += 1
     missing += 1

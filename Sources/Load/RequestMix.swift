@@ -88,6 +88,12 @@ package final class RequestMix {
     memory.deallocate()
   }
 
+  /// Candidates of the smallest and of the largest batch.
+  package var candidateCounts: ClosedRange<Int> {
+    let counts = bodies.map(\.candidateCount)
+    return (counts.min() ?? 0)...(counts.max() ?? 0)
+  }
+
   /// The next request: a body, and its user (0 = anonymous).
   func next(_ random: inout SplitMix64) -> (body: Body, userID: UInt64) {
     let body = bodies[Int(truncatingIfNeeded: random.next() % UInt64(bodies.count))]

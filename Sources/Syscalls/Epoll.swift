@@ -10,6 +10,12 @@ package struct Readiness: OptionSet, Sendable {
   package static let writing = Readiness(rawValue: EPOLLOUT.rawValue)
   /// An error or a hang-up: reported whether asked for or not. The next read tells which.
   package static let failed = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+
+  /// Whether a read has something to tell, if only a failure. (The set's own tests allocate, where
+  /// the compiler does not see into them.)
+  package var isReadable: Bool {
+    rawValue & (EPOLLIN.rawValue | EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
+  }
 }
 
 /// An epoll instance, level-triggered, with room for `capacity` events a turn.

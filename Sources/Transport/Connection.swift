@@ -243,5 +243,5 @@ private func connectionReady(_ owner: UnsafeMutableRawPointer, _ readiness: UInt
   guard !connection.pointee.isDead else { return }
   let readiness = Readiness(rawValue: readiness)
   if readiness.contains(.writing) { connection.markDirty() }
-  if !readiness.isDisjoint(with: [.reading, .failed]) { connection.read() }
+  if readiness.isReadable { connection.read() }
 }

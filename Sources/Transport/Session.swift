@@ -113,6 +113,8 @@ extension SessionPointer {
     var request = SessionCallRequest()
     do throws(SessionFault) {
       while takesFrames, let frame = try pointee.reader.next(&rest) {
+        // It is whole: what comes behind it has a time of its own (S30).
+        pointee.frameBegunNanoseconds = 0
         guard frame.header.type == SessionFrameType.call, pointee.machine.isLive else {
           perform(try pointee.machine.take(frame.header, frame.payload, now: now))
           continue

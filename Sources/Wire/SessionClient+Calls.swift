@@ -89,15 +89,16 @@ extension SessionClient {
     queue(type: SessionFrameType.message, flags: SessionFlags.fin, call: id)
   }
 
-  /// The caller wants no more of it (D14, D15): nothing comes for it after this. A call that is over
+  /// The caller wants no more of it (D14, D15): nothing comes for it after this. A call that is
+  /// over
   /// is left as it is.
   package mutating func cancel(_ id: UInt32, now: UInt64) {
     guard let slot = liveCall(id) else { return }
-    abandon(slot)
-    sentNanoseconds = now
+    abandon(slot, now)
   }
 
-  mutating func abandon(_ slot: UnsafeMutablePointer<SessionClientCall>) {
+  mutating func abandon(_ slot: UnsafeMutablePointer<SessionClientCall>, _ now: UInt64) {
+    sentNanoseconds = now
     slot.pointee.isAbandoned = true
     slot.pointee.context = nil
     queue(type: SessionFrameType.cancel, call: slot.pointee.id)

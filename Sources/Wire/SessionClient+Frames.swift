@@ -12,6 +12,8 @@ extension SessionClient {
           noteIncomplete(now)
           break
         }
+        // It is whole: what comes behind it has a time of its own.
+        frameBegunNanoseconds = 0
         if let step = try judge(frame.header, frame.payload, now) { return step }
       } catch {
         fail(error, now)
@@ -39,9 +41,10 @@ extension SessionClient {
       hasToldFailure = true
       return .failed(failure)
     }
-    if hasDrain, !hasToldDrain {
+    if state == .open, highestCall >= SessionClient.lastCall { drain(now: now) }
+    if hasDrain { endIfDone(now) }
+    if hasDrain || highestCall >= SessionClient.lastCall, !hasToldDrain {
       hasToldDrain = true
-      endIfDone(now)
       return .draining
     }
     guard balance > 0, output.count < bounds.unsentBytes else { return nil }
@@ -124,7 +127,6 @@ extension SessionClient {
       !bounds.withoutChecksums || hello.flags & SessionHello.withoutChecksums == 0
     reader.checksChecksums = usesChecksums
     reader.frameBytesMax = bounds.frameBytes
-    frameBegunNanoseconds = 0
     state = .open
     return .opened
   }
@@ -136,7 +138,7 @@ extension SessionClient {
     let isLast = header.flags & SessionFlags.last != 0
     try check(
       header, flags: isLast ? SessionFlags.last | SessionFlags.keep : 0, code: isLast, call: true)
-    guard isLast else { return message(try openCall(header), payload) }
+    guard isLast else { return message(try openCall(header), payload, now) }
     let messageBytes = payload.count - SessionEndRecord.byteCount
     guard Int(header.code) == SessionEndRecord.byteCount, messageBytes >= 0,
       let base = payload.base, SessionEndRecord.isPlain(base + messageBytes)
@@ -150,12 +152,12 @@ extension SessionClient {
 
   /// Rows D8, D12 and D16.
   private mutating func message(
-    _ slot: UnsafeMutablePointer<SessionClientCall>, _ payload: ByteSlice
+    _ slot: UnsafeMutablePointer<SessionClientCall>, _ payload: ByteSlice, _ now: UInt64
   ) -> SessionClientStep? {
     guard !slot.pointee.isAbandoned else { return nil }
     let context = slot.pointee.context
     if slot.pointee.isUnary, slot.pointee.hasAnswer {
-      abandon(slot)
+      abandon(slot, now)
       return .ended(context, SessionClient.twoAnswers)
     }
     slot.pointee.hasAnswer = true
@@ -240,6 +242,11 @@ extension SessionClient {
     try check(header, flags: SessionFlags.answer, code: false, call: false)
     guard payload.count == 8, let base = payload.base else { throw .malformed(header.type) }
     guard header.flags & SessionFlags.answer == 0, state != .ending else { return }
+    if output.taken >= answersGoneAt {
+      (answers, answersGoneAt) = (0, output.taken + UInt64(output.count) + 1)
+    }
+    answers += 1
+    guard answers <= Limits.sessionIdleFrames else { throw .noRoom(payload.count) }
     sentNanoseconds = now
     queuePing(base.loadUnaligned(as: UInt64.self), flags: SessionFlags.answer)
   }

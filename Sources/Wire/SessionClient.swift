@@ -54,6 +54,10 @@ package struct SessionClient: ~Copyable {
   /// A call, or a message of one, has found no room.
   var lacksRoom = false
   var lacksMessageRoom = false
+  /// Answers to PING since the first of them went, and what `output.taken` is when it has gone: a
+  /// server that asks and does not read has no more than twice the bound waiting.
+  var answers = 0
+  var answersGoneAt: UInt64 = 0
   var hasDrain = false
   /// Calls above it were not started.
   var drainedAbove: UInt32 = .max
@@ -70,6 +74,8 @@ package struct SessionClient: ~Copyable {
   var changedNanoseconds: UInt64 = 0
 
   private static let slabCount = 64
+  /// The last id: the session is retired behind it (C33). 2³² − 1 is never used.
+  static let lastCall = UInt32.max - 2
 
   /// Begins with HELLO (C1).
   package init(_ bounds: Bounds = Bounds(), now: UInt64) {
@@ -96,7 +102,7 @@ package struct SessionClient: ~Copyable {
   /// end.
   package mutating func hasRoom() -> Bool {
     if state == .open, balance > 0, calls.count < callsMax, output.count < bounds.unsentBytes,
-      highestCall < UInt32.max - 2
+      highestCall < SessionClient.lastCall
     {
       return true
     }

@@ -17,7 +17,7 @@ package enum SessionClientStep {
   case notStarted(UnsafeMutableRawPointer?)
   /// The session is gone, and with it a call that may have run (L3).
   case lost(UnsafeMutableRawPointer?)
-  /// The server takes no new calls: it has said DRAIN.
+  /// No new calls here: the server has said DRAIN, or ids are used up (C33).
   case draining
   /// The session has failed: X rows, the server's ERROR, or what `SessionClient.end` was told.
   case failed(SessionFailure)

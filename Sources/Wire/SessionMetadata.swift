@@ -33,7 +33,9 @@ package enum SessionMetadata {
       guard !entry.name.hasPrefix("grpc-"), !sessionsOwn.contains(entry.name) else { continue }
       var value = Array(entry.value.utf8)
       if entry.name.hasSuffix("-bin") { value = Base64.decoded(value) ?? value }
-      bytes.append(UInt8(clamping: entry.name.utf8.count))
+      // A name that no entry can hold: malformed (Y5), so that no part of it is read as another
+      // entry. A value like that is longer than a CALL's metadata may be.
+      bytes.append(UInt8(exactly: entry.name.utf8.count) ?? 0)
       bytes.append(contentsOf: entry.name.utf8)
       bytes.append(UInt8(truncatingIfNeeded: value.count))
       bytes.append(UInt8(truncatingIfNeeded: value.count >> 8))

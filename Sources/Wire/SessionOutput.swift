@@ -6,6 +6,8 @@ package struct SessionOutput: ~Copyable {
   private var capacity: Int
   private var start = 0
   private var end = 0
+  /// Bytes that have gone, ever.
+  private(set) var taken: UInt64 = 0
 
   private static let capacityLeast = 16 << 10
   /// More than this is given back as soon as it is empty.
@@ -56,6 +58,7 @@ package struct SessionOutput: ~Copyable {
     let count = min(room, end - start)
     target.copyMemory(from: base + start, byteCount: count)
     start += count
+    taken += UInt64(count)
     if start == end { emptied() }
     return count
   }

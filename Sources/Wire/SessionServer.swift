@@ -73,8 +73,8 @@ package struct SessionServer: ~Copyable {
 
   // MARK: Frames
 
-  /// A whole frame whose checksum is right, in state opening or live, but no CALL of a live session:
-  /// that is `call`'s. Throws the fault that ends the session. `now`: monotonic, nanoseconds.
+  /// A whole frame whose checksum is right, in state opening or live, but no CALL of a live
+  /// session: that is `call`'s. Throws the fault that ends the session. `now`: monotonic, nanoseconds.
   package mutating func take(
     _ header: SessionFrameHeader, _ payload: ByteSlice, now: UInt64
   ) throws(SessionFault) -> SessionStep {

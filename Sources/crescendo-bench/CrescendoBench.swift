@@ -11,7 +11,8 @@ struct CrescendoBench {
            crescendo-bench storm HOST:PORT[,…] CALLS SEED
                                                  calls of async clients, cancelled, short of time,
                                                  retried; checks all answers; prints a line of JSON
-           crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES SECONDS|Ncalls [busy] [plain]
+           crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES
+                                 SECONDS|Ncalls [busy] [plain]
                                                  calls Score over sessions; prints one line of JSON
            crescendo-bench walk MODEL ROWS BATCH SECONDS
                                                  walks float64 rows; prints ns per row and a digest

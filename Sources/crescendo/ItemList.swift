@@ -74,6 +74,10 @@ enum TextFile {
   static let limitBytes = 4 * Limits.serving.messageBytes
 
   static func read(_ path: String) throws(UsageError) -> String {
+    try read(path, limitBytes: limitBytes)
+  }
+
+  static func read(_ path: String, limitBytes: Int) throws(UsageError) -> String {
     let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure(path, errno) }
     defer { if path != "-" { close(descriptor) } }

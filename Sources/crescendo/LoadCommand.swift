@@ -17,6 +17,10 @@ struct LoadCommand: ParsableCommand {
       them: what a server makes its callers wait for shows, whether their calls were sent or not. \
       Percentiles are over all intended calls; one that failed or was never answered is infinite. \
       Exits with 1 when --slo is missed and with 5 when the generator itself fell behind.
+
+      --sweep runs one rate after the other and exits with 1 when none of them meets --slo. \
+      --compare makes no load: it reads what --output json has written. --report draws either, or \
+      a run, as one page that needs nothing else.
       """)
 
   @OptionGroup var target: TargetOptions
@@ -25,15 +29,15 @@ struct LoadCommand: ParsableCommand {
     help: ArgumentHelp(
       "Calls a second; with --find-capacity, the first guess.", valueName: "calls/s"),
     transform: LoadNumber.rate)
-  var rate: Double
+  var rate: Double?
 
   @Option(
-    help: "What is measured. Else 30s; 3s for each rate of --find-capacity.",
+    help: "What is measured. Else 30s; 3s for each rate of --find-capacity and --sweep.",
     transform: LoadNumber.duration)
   var duration: DurationArgument?
 
   @Option(
-    help: "Calls before that, which do not count. Else 2s; 500ms with --find-capacity.",
+    help: "Calls before that, which do not count. Else 2s; 500ms for each of several rates.",
     transform: LoadNumber.warmUp)
   var warmUp: DurationArgument?
 
@@ -106,6 +110,24 @@ struct LoadCommand: ParsableCommand {
   @Flag(help: "Look for the highest rate that meets --slo.")
   var findCapacity = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Rates one after the other: calls/s, or 12 from LOW to HIGH times the capacity, which is "
+        + "then looked for first.", valueName: "1000,2000,…|LOW..HIGH"),
+    transform: SweepArgument.init(parsing:))
+  var sweep: SweepArgument?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Two reports of --output json, of runs or of sweeps, side by side.", valueName: "file"))
+  var compare: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A page with plots of the run, the sweep or the comparison.", valueName: "file.html"))
+  var report: String?
+
   @Option(help: "The server's process on this machine: its CPU time and memory are told.")
   var pid: Int32?
 
@@ -121,25 +143,32 @@ struct LoadCommand: ParsableCommand {
   var output = OutputFormat.table
 
   func run() throws {
+    if let report { try PageFile.check(report) }
+    guard compare.isEmpty else { return try LoadFiles.compare(self) }
     let address = try target.address(environment: Environment.value)
     let run = LoadRun(
       command: self, address: address, mix: try mix(readFile: TextFile.read),
       headers: LoadHeaders(
         authority: address.description, timeoutNanoseconds: target.timeout.nanoseconds,
         metadata: priority.map { [MetadataEntry("crescendo-priority", $0.rawValue)] } ?? []))
-    if findCapacity { try run.findCapacity() } else { try run.once() }
+    if let sweep {
+      try run.sweep(sweep)
+    } else if findCapacity {
+      try run.findCapacity()
+    } else {
+      try run.once()
+    }
   }
 
   func validate() throws {
+    guard compare.isEmpty else { return try validateComparison() }
     guard target.timeout.nanoseconds <= LoadPlan.longestNanoseconds else {
       throw ValidationError("--timeout is at most 7d")
     }
     guard (itemsFile == nil) != (snapshot == nil) else {
       throw ValidationError("name the items with either --items-file or --snapshot")
     }
-    guard !findCapacity || !slo.isEmpty else {
-      throw ValidationError("--find-capacity looks for the highest rate that meets --slo: give one")
-    }
+    try validateRates()
     if let pid, ServerProcess.read(pid) == nil {
       throw ValidationError("--pid \(pid) is no process of this machine that can be read")
     }
@@ -148,9 +177,39 @@ struct LoadCommand: ParsableCommand {
     }
   }
 
+  private func validateRates() throws {
+    guard !findCapacity || !slo.isEmpty else {
+      throw ValidationError("--find-capacity looks for the highest rate that meets --slo: give one")
+    }
+    switch sweep {
+    case nil: break
+    case _ where findCapacity:
+      throw ValidationError("--sweep LOW..HIGH looks for the capacity itself: no --find-capacity")
+    case _ where hgrm != nil:
+      throw ValidationError("--hgrm is a file of one run: it does not go with --sweep")
+    case .rates?:
+      guard rate == nil else { throw ValidationError("--sweep names the rates: leave out --rate") }
+      return
+    case .shares?:
+      guard !slo.isEmpty else {
+        throw ValidationError(
+          "--sweep LOW..HIGH looks for the highest rate that meets --slo: give one")
+      }
+    }
+    guard rate != nil else { throw ValidationError("Missing expected argument '--rate <calls/s>'") }
+  }
+
+  private func validateComparison() throws {
+    guard compare.count == 2 else { throw ValidationError("--compare takes two files") }
+    guard rate == nil, sweep == nil, !findCapacity, hgrm == nil, slo.isEmpty else {
+      throw ValidationError(
+        "--compare makes no load: leave out --rate, --sweep, --find-capacity, --slo and --hgrm")
+    }
+  }
+
   func plan(ratePerSecond: Double) -> LoadPlan {
     let (duration, warmUp): (UInt64, UInt64) =
-      findCapacity ? (3_000_000_000, 500_000_000) : (30_000_000_000, 2_000_000_000)
+      findCapacity || sweep != nil ? (3_000_000_000, 500_000_000) : (30_000_000_000, 2_000_000_000)
     // The address is set by who has it.
     var plan = LoadPlan(
       target: SocketAddress(host: "", port: 0), ratePerSecond: ratePerSecond,

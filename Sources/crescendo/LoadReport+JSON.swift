@@ -4,7 +4,7 @@ import Load
 extension LoadReport {
   /// One object, keys as the project's format page says; shares are percentages.
   func json(
-    verdicts: [ServiceObjective.Verdict],
+    verdicts: [ServiceObjective.Verdict], setup: LoadSetup = LoadSetup(),
     capacity: (search: CapacitySearch, probes: [LoadProbe])? = nil
   ) -> String {
     let lag99 = tally.lag.value(Quantile(millionths: 990_000))
@@ -30,13 +30,14 @@ extension LoadReport {
       ("generator", generatorJSON(ownLag99)),
       ("slo", JSONText.array(verdicts.map(\.json))),
     ]
+    members += json(setup) + curvesJSON
     if let capacity {
       members.append(("capacity", Self.json(capacity.search, capacity.probes)))
     }
     return JSONText.object(members)
   }
 
-  private static func milliseconds(_ nanoseconds: UInt64?) -> String {
+  static func milliseconds(_ nanoseconds: UInt64?) -> String {
     nanoseconds.map { JSONText.number(Double($0) / 1e6) } ?? "null"
   }
 
@@ -70,7 +71,7 @@ extension LoadReport {
     JSONText.number(Double(nanoseconds) / 1e3 / Double(tally.answered))
   }
 
-  private static func json(_ search: CapacitySearch, _ probes: [LoadProbe]) -> String {
+  static func json(_ search: CapacitySearch, _ probes: [LoadProbe]) -> String {
     JSONText.object([
       ("rps", search.highestPassed.map(JSONText.number) ?? "null"),
       ("limited_by_generator", "\(search.isLimitedByGenerator)"),
@@ -96,11 +97,8 @@ extension LoadReport {
 
   /// Those that occurred, the best first.
   var fidelities: [(name: String, count: Int)] {
-    let names: [(Fidelity, String)] = [
-      (.full, "FULL"), (.partial, "PARTIAL"), (.prior, "PRIOR"), (.none, "NONE"),
-      (.unspecified, "UNSPECIFIED"),
-    ]
-    return names.map { ($0.1, tally.count(fidelity: $0.0)) }.filter { $0.1 > 0 }
+    LoadReport.fidelityNames.map { ($0.name, tally.count(fidelity: $0.fidelity)) }
+      .filter { $0.1 > 0 }
   }
 
   /// The status that most calls came to, with its words.

@@ -3,6 +3,7 @@ import Client
 import Core
 import Glibc
 import Load
+import Report
 import Syscalls
 
 /// One invocation of `crescendo load`: its runs, what is printed, and the exit code.
@@ -15,14 +16,15 @@ struct LoadRun {
   private var showsProgress: Bool { isatty(2) == 1 }
 
   func once() throws {
-    let report = try run(ratePerSecond: command.rate)
-    let verdicts = command.slo.map { $0.verdict(report.tally) }
-    try writeHistogram(report)
+    guard let rate = command.rate else { return }
+    let step = try run(ratePerSecond: rate)
+    try writeHistogram(step.report)
     switch command.output {
-    case .table: print(report.table(verdicts: verdicts, palette: .standardOutput))
-    case .json: print(report.json(verdicts: verdicts))
+    case .table: print(step.report.table(verdicts: step.verdicts, palette: .standardOutput))
+    case .json: print(step.json())
     }
-    try LoadRun.end(report, verdicts)
+    try writePage { step.json() }
+    try LoadRun.end(step.report, step.verdicts)
   }
 
   /// The exit code of one run; the generator's fault comes first, for then nothing else holds.
@@ -36,23 +38,27 @@ struct LoadRun {
     }
   }
 
-  func findCapacity() throws {
-    var search = CapacitySearch(firstRatePerSecond: command.rate)
+  /// Looks for the capacity, telling each rate on the way.
+  func search() throws -> (search: CapacitySearch, probes: [LoadProbe]) {
+    var search = CapacitySearch(firstRatePerSecond: command.rate ?? 1)
     var probes: [LoadProbe] = []
     while let rate = search.next {
-      let report = try run(ratePerSecond: rate)
-      let probe = LoadProbe(
-        ratePerSecond: rate, report: report,
-        verdicts: command.slo.map { $0.verdict(report.tally) })
+      let probe = try run(ratePerSecond: rate)
       search.record(probe.outcome)
       probes.append(probe)
-      if command.output == .table {
-        print(probe.line)
-      } else {
-        StandardError.write(probe.line + "\n")
-      }
-      fflush(nil)
+      tell(probe.line)
     }
+    return (search, probes)
+  }
+
+  /// A line on the way to the result: JSON has standard output for itself.
+  func tell(_ line: String) {
+    if command.output == .table { print(line) } else { StandardError.write(line + "\n") }
+    fflush(nil)
+  }
+
+  func findCapacity() throws {
+    let (search, probes) = try search()
     // The run that is reported is the best that passed, else the gentlest that did not.
     let best = probes.filter { $0.outcome == .passed }.max { $0.ratePerSecond < $1.ratePerSecond }
     guard let shown = best ?? probes.last else { return }
@@ -62,8 +68,9 @@ struct LoadRun {
       print("\n" + LoadProbe.summary(search))
       print("\n" + shown.report.table(verdicts: shown.verdicts, palette: .standardOutput))
     case .json:
-      print(shown.report.json(verdicts: shown.verdicts, capacity: (search, probes)))
+      print(shown.json(capacity: (search, probes)))
     }
+    try writePage { shown.json(capacity: (search, probes)) }
     if search.isLimitedByGenerator {
       throw CommandFailure(
         .fellBehind, "the load generator fell behind before the server missed its objectives")
@@ -71,7 +78,8 @@ struct LoadRun {
     if best == nil { throw ExitCode(ExitStatus.negative.rawValue) }
   }
 
-  private func run(ratePerSecond: Double) throws(CommandFailure) -> LoadReport {
+  func run(ratePerSecond: Double) throws(CommandFailure) -> LoadProbe {
+    let started = Clock.system.unixMilliseconds()
     var plan = command.plan(ratePerSecond: ratePerSecond)
     plan.target = address
     let pid = command.pid
@@ -83,10 +91,27 @@ struct LoadRun {
         surroundings: LoadGenerator.Surroundings(
           serverUsage: pid.map { pid in { ServerProcess.read(pid) } },
           progress: showsProgress ? { StandardError.write("\r\u{1B}[K" + $0.line) } : nil))
-      return try generator.run()
+      let report = try generator.run()
+      return LoadProbe(
+        ratePerSecond: ratePerSecond, report: report,
+        verdicts: command.slo.map { $0.verdict(report.tally) },
+        setup: LoadSetup(
+          candidates: mix.candidateCounts, startedUnixMilliseconds: started))
     } catch {
       throw CommandFailure(.unreachable(error), target: address)
     }
+  }
+
+  /// Draws what `json` says, where a page is asked for.
+  func writePage(_ json: () -> String) throws(CommandFailure) {
+    guard let path = command.report else { return }
+    let page: String
+    do throws(ReportError) {
+      page = ReportPage.html(try LoadDocument(name: "this run", json: json()))
+    } catch {
+      throw CommandFailure(.usage, "cannot draw \(path): \(error)")
+    }
+    try PageFile.write(page, to: path)
   }
 
   private func writeHistogram(_ report: LoadReport) throws(CommandFailure) {
@@ -105,11 +130,17 @@ struct LoadRun {
   }
 }
 
-/// One rate that `--find-capacity` has tried.
+/// One run: a rate that `--find-capacity` or `--sweep` has tried.
 struct LoadProbe {
   var ratePerSecond: Double
   var report: LoadReport
   var verdicts: [ServiceObjective.Verdict]
+  var setup = LoadSetup()
+
+  /// The report for a program; `capacity` where it was looked for.
+  func json(capacity: (search: CapacitySearch, probes: [LoadProbe])? = nil) -> String {
+    report.json(verdicts: verdicts, setup: setup, capacity: capacity)
+  }
 
   var outcome: CapacitySearch.Outcome {
     if report.generatorFault != nil { return .generatorFellBehind }

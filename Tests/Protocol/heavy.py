@@ -5,9 +5,17 @@ import re
 import numpy as np
 
 import assemble
+import process
 import snapshots
 
 TREES = 10
+# What a candidate of an instrumented program costs on top; its queues are measured in time.
+COSTS = {"": 1, "address": 3, "thread": 50}
+
+
+def copies(count):
+    """As much work as `count` copies without a sanitizer."""
+    return max(1, count // COSTS[process.SANITIZER])
 
 
 def lengthened(text, copies):

@@ -25,13 +25,16 @@ def patience(seconds):
     return seconds * SLOWNESS
 
 
-# Its queues are as long in calls: they are measured in time.
-QUEUES = {"shardQueueNanoseconds": 500, "queueDelayTargetNanoseconds": 5,
-          "queueDelayIntervalNanoseconds": 100}
+# What is measured in time is as much work as without one: queues, what is done in place, and how
+# long a call may take that does not say, or a slow client be silent. In microseconds.
+TIMES = {"shardQueueNanoseconds": 500_000, "queueDelayTargetNanoseconds": 5_000,
+         "queueDelayIntervalNanoseconds": 100_000, "inPlaceNanoseconds": 200,
+         "inPlaceTurnNanoseconds": 2_000, "defaultTimeoutNanoseconds": 10_000_000,
+         "silenceNanoseconds": 20_000_000}
 ENVIRONMENT = dict(os.environ)
 if SANITIZER:
     ENVIRONMENT["CRESCENDO_LIMITS"] = ",".join(
-        f"{name}={patience(milliseconds)}ms" for name, milliseconds in QUEUES.items())
+        f"{name}={patience(microseconds)}us" for name, microseconds in TIMES.items())
 
 
 def binary():

@@ -1,5 +1,6 @@
 """The Python client of tools/client for tests, and a session that must end as it began."""
 
+import struct
 import sys
 
 import pytest
@@ -8,8 +9,6 @@ import process
 
 sys.path.insert(0, str(process.ROOT / "tools/client"))
 import session as client  # noqa: E402
-import session_frames as frames  # noqa: E402
-import session_state  # noqa: E402, F401
 
 SERVICE = "/crescendo.v1.PromotionScoreService/"
 SCORE, STREAM, MANY = (SERVICE + name for name in ("Score", "StreamScores", "ScoreMany"))
@@ -25,12 +24,17 @@ def options_of(request, **more):
     return {"work": size_of(request), "timeout": PATIENCE, **more}
 
 
+def entries(*pairs):
+    """Metadata of a call as it is sent."""
+    return b"".join(struct.pack(f"<B{len(name)}sH", len(name), name.encode(), len(value))
+                    + value.encode() for name, value in pairs)
+
+
 def is_whole(session, credit):
     """Waits until every call has had its end, and all credit is back."""
-    with session.changed:
-        assert session.changed.wait_for(
-            lambda: not session.calls and session.balance == credit, timeout=PATIENCE), (
-            f"open {list(session.calls)}, balance {session.balance} of {credit}, {session.state}")
+    assert session.pump(lambda: not session.calls and session.balance == credit, PATIENCE), (
+        f"open {list(session.calls)}, balance {session.balance} of {credit}, {session.state}: "
+        f"{session.failure}")
 
 
 @pytest.fixture

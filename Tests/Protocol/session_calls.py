@@ -49,8 +49,8 @@ def refused(session, call):
 
 
 def spend_all(session):
-    """Ends the session with a proof that the server's balance is all of the credit: a call of all of
-    it is taken, and not a candidate more. Both are read in one turn."""
+    """Ends the session with a proof that the server's balance is all of the credit: a call of all
+    of it is taken, and not a candidate more. Both are read in one turn."""
     code = session.methods[SCORE]
     first = session.next_call
     session.send(*(session.frame(CALL, prelude(work), flags=FIN, code=code, call=call)

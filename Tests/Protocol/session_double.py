@@ -3,12 +3,14 @@
 import socket
 import struct
 import threading
+import time
 
 import h2.config
 import h2.connection
 import h2.events
+import pytest
 
-from python_session import PATIENCE, frames
+from python_session import PATIENCE, client
 
 METHODS = {"/a": 1, "/b": 2}
 ACCEPTED = [(":status", "200"), ("content-type", "application/x-crescendo-session;v=1")]
@@ -33,20 +35,21 @@ def hello(credit=100, calls=10, frame_bytes=1 << 20, methods=METHODS, flags=0):
 
 def frame(kind, payload=b"", flags=0, code=0, call=0, flip=0):
     head = struct.pack("<IBBHI", len(payload), kind, flags, code, call)
-    crc = frames.crc32c(head + payload) ^ flip
+    crc = client.crc32c(head + payload) ^ flip
     return head + struct.pack("<I", crc) + payload
 
 
 def last(call, message=b"x", keep=0):
-    return frame(frames.REPLY, message + RECORD, 1 | keep, len(RECORD), call)
+    return frame(client.REPLY, message + RECORD, 1 | keep, len(RECORD), call)
 
 
 def end(call, code=0, record=RECORD, keep=0):
-    return frame(frames.END, record, keep, code, call)
+    return frame(client.END, record, keep, code, call)
 
 
 class Double:
-    """Takes one connection. What its client has sent comes from `wait(kind)`, frame by frame."""
+    """Takes one connection. What its client has sent comes from `wait(kind)`, frame by frame;
+    meanwhile `session` is served, for it has no thread."""
 
     def __init__(self, headers=ACCEPTED, greeting=None):
         self.headers, self.greeting = headers, greeting
@@ -56,7 +59,7 @@ class Double:
             h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self.lock, self.came = threading.Lock(), threading.Condition()
         self.frames, self.input, self.events, self.socket = [], b"", [], None
-        self.checksums = []
+        self.checksums, self.session = [], None
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -119,18 +122,20 @@ class Double:
 
     def wait(self, kind, count=1):
         """The frames of that kind, when there are as many."""
-        with self.came:
-            def found():
-                return [one for one in self.frames if one[0] == kind]
-            assert self.came.wait_for(lambda: len(found()) >= count, PATIENCE), self.frames
-            return found()
+        return self._until(lambda: [one for one in self.frames if one[0] == kind], count)
 
     def wait_event(self, kind):
-        with self.came:
-            def found():
-                return [one for one in self.events if isinstance(one, kind)]
-            assert self.came.wait_for(found, PATIENCE), self.events
-            return found()[0]
+        return self._until(lambda: [one for one in self.events if isinstance(one, kind)], 1)[0]
+
+    def _until(self, found, count):
+        limit = time.monotonic() + PATIENCE
+        while True:
+            with self.came:
+                if self.came.wait_for(lambda: len(found()) >= count, 0.005):
+                    return found()
+                assert time.monotonic() < limit, (self.frames, self.events)
+            if self.session:
+                self.session.pump(seconds=0.005)
 
     def close(self):
         self.listener.close()
@@ -140,3 +145,26 @@ class Double:
             except OSError:
                 pass
             self.socket.close()
+
+
+@pytest.fixture
+def double():
+    made = []
+
+    def begin(*arguments, **options):
+        made.append(Double(*arguments, **options))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def opened(double):
+    """A double that has said HELLO, and the session with it."""
+    def begin(checksums=True, **options):
+        made = double(greeting=frame(client.HELLO, hello(**options), code=1))
+        made.session = client.Session.connect(made.target, checksums=checksums)
+        return made, made.session
+    return begin

@@ -146,7 +146,7 @@ def assert_queues_are_empty(connection, requests):
 
 @pytest.mark.soak
 def test_storm(stubs, tmp_path, start, seed):
-    snapshot = heavy.snapshot(tmp_path / "costly", seed, copies=100)
+    snapshot = heavy.snapshot(tmp_path / "costly", seed, copies=heavy.copies(100))
     requests = Requests(stubs, snapshot)
     server = start(snapshot, "--loops", 2, "--shards", 2, "--admin", "127.0.0.1:0",
                    "--limit", "shardQueueNanoseconds=50ms")

@@ -17,6 +17,8 @@ def free_port():
 
 
 def score(server, *arguments, **options):
+    if process.SANITIZER and "--timeout" not in arguments:
+        arguments = (*arguments, "--timeout", f"{process.patience(1)}s")
     return process.run("score", "--target", server.target, *arguments, **options)
 
 

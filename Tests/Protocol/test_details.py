@@ -163,7 +163,7 @@ def test_over_a_size_limit_never_again(raw, stubs, kind, name):
 
 @pytest.fixture(scope="module")
 def costly(tmp_path_factory, seed):
-    return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=100)
+    return heavy.snapshot(tmp_path_factory.mktemp("costly"), seed, copies=heavy.copies(100))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ of calls over gRPC and over sessions, and stops of server and proxy."""
 import signal
 import socket
 import struct
-import time
 
 import grpc
 import pytest
@@ -16,8 +15,7 @@ import proxies
 import streams
 import wire
 from cancelling import Requests, cancelled, headers
-from python_session import (CHECK, MANY, PATIENCE, SCORE, STREAM, client, frames, is_whole,
-                            options_of)
+from python_session import (CHECK, MANY, PATIENCE, SCORE, STREAM, client, is_whole, options_of)
 from proxies import begin_proxy  # noqa: F401
 from rich import Details
 from scrape import Metrics, eventually
@@ -58,13 +56,6 @@ def session(proxy):
 def drawn(stubs, small, seed):
     made = batches.Batches(stubs, small, seed, fixed_time=True)
     return [made.draw(size) for size in (0, 1, 64, 1_000)]
-
-
-def until(reached, what):
-    limit = time.monotonic() + PATIENCE
-    while not reached():
-        assert time.monotonic() < limit, what
-        time.sleep(0.01)
 
 
 def same(kind, data):
@@ -189,7 +180,9 @@ def test_session_answers(session, behind, connect, stubs, drawn):
 def test_many_calls_in_flight(session, stubs, small, seed):
     """Of all kinds; some are cancelled, some have no time. `session` sees to their credit."""
     storm = Storm(session, stubs, [int(key) for key in small.items.ids], seed)
-    found = storm.run(CALLS)
+    for _ in range(CALLS):
+        storm.step()
+    found = [call.exception(timeout=PATIENCE) for call in storm.calls]
     assert len(storm.ends) == len(set(storm.ends)) == CALLS
     rows = {(one.name, one.row) if one else ("OK", "L2") for one in found}
     assert {("OK", "L2"), ("CANCELLED", "L5")} <= rows <= {
@@ -212,14 +205,13 @@ def test_cancel_and_ping(session, behind, stubs, drawn):
         seen.append((kind, flags, payload))
         take(kind, flags, code, number, payload)
 
-    with session.lock:
-        session._take = watched
-        asked = [struct.pack("<Q", at) for at in range(50)]
-        for data in asked:
-            session._frame(frames.PING, data)
-        session._flush()
-    until(lambda: len(seen) >= len(asked), seen)
-    assert seen == [(frames.PING, 1, data) for data in asked]
+    assert session.pump(lambda: not session.calls, PATIENCE), session.failure
+    session._take = watched
+    asked = [struct.pack("<Q", at) for at in range(50)]
+    for data in asked:
+        session._frame(client.PING, data)
+    assert session.pump(lambda: len(seen) >= len(asked), PATIENCE), seen
+    assert seen == [(client.PING, 1, data) for data in asked]
 
 
 @pytest.mark.parametrize("way", ["reset", "gone"])
@@ -229,13 +221,11 @@ def test_client_that_leaves(proxy, behind, stubs, small, way):
     session = client.Session.connect(proxy.target)
     call, *_ = open_call(session, stubs, small)
     if way == "gone":
-        session.socket.shutdown(socket.SHUT_RDWR)
+        session.http.socket.shutdown(socket.SHUT_RDWR)
     else:
-        with session.lock:
-            session._wake()
-            session._close("the test leaves")
+        session._end("the test leaves")
     assert "L3" in str(call.exception(timeout=PATIENCE))
-    session.thread.join()
+    assert session.pump(lambda: session.state == "closed", PATIENCE)
     eventually(behind, lambda one: cancelled(one) == before + 1
                and not one.sum("crescendo_streams"))
 
@@ -252,7 +242,7 @@ def stopped(small):
 
 def finish(session, call, item, answer):
     """The call goes on although the session drains, and both end well."""
-    until(lambda: session.state == "draining", f"no drain: {session.failure}")
+    assert session.pump(lambda: session.state == "draining", PATIENCE), session.failure
     with pytest.raises(client.CallError, match="L1"):
         session.call(CHECK, b"")
     call.send(item, 3)
@@ -269,7 +259,7 @@ def test_server_stops(kind, begin_proxy, stopped, connect, stubs, small, generat
     session = client.Session.connect(proxy.target)
     call = open_call(session, stubs, small)
     stopped.process.send_signal(signal.SIGTERM)
-    until(lambda: session.has_drain, f"no DRAIN: {session.failure}")
+    assert session.pump(lambda: session.has_drain, PATIENCE), session.failure
     finish(session, *call)
     assert stopped.process.wait(timeout=PATIENCE) == 0, stopped.story()
     with pytest.raises(client.NotSpoken, match=":status 50[23]") as caught:

@@ -1,6 +1,7 @@
 """Sessions that are idle for longer than a proxy allows: the heartbeat of either end keeps them,
-and without it they are cut. The proxies are those of proto/SESSION.md §18, with shorter time-outs."""
+and without it they are cut. The proxies are those of proto/SESSION.md §18, with shorter times."""
 
+import threading
 import time
 
 import pytest
@@ -16,7 +17,8 @@ IDLE, HEARTBEAT, REST = 3, 1, 7
 
 
 class Resting:
-    """A session with one open ScoreMany on which nothing is asked any more."""
+    """A session with one open ScoreMany on which nothing is asked any more. A session has no thread
+    of its own: one serves it here, until it is `taken`."""
 
     def __init__(self, proxy, heartbeat, item, work):
         self.proxy, self.item, self.work, self.cut_seconds = proxy, item, work, None
@@ -27,6 +29,17 @@ class Resting:
         began = time.monotonic()
         self.call.add_done_callback(
             lambda _: setattr(self, "cut_seconds", time.monotonic() - began))
+        self.is_taken = threading.Event()
+        self.thread = threading.Thread(
+            target=self.session.pump, args=(self.is_taken.is_set,), daemon=True)
+        self.thread.start()
+
+    def taken(self):
+        """Itself, served by nobody else."""
+        self.is_taken.set()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        return self
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +55,15 @@ def rested(servers, small, stubs, begin_proxy):
         before_silent, before_beating = (
             begin_proxy(kind, one.port, idle=f"{IDLE}s") for one in (silent, beating))
         made[kind, "client"] = Resting(before_silent, HEARTBEAT, item, 3)
-        made[kind, "server"] = Resting(before_beating, None, item, 3)
+        made[kind, "server"] = Resting(before_beating, 10, item, 3)
         # Through the same proxy to the same server as the first; both ends speak after 10 s only.
-        made[kind, "nobody"] = Resting(before_silent, None, item, 3)
+        made[kind, "nobody"] = Resting(before_silent, 10, item, 3)
     limit = time.monotonic() + REST
     for one in made.values():
-        one.session.thread.join(max(0, limit - time.monotonic()))
+        one.thread.join(max(0, limit - time.monotonic()))
     yield made
     for one in made.values():
+        one.taken()
         one.call.cancel()
         one.session.close()
 
@@ -58,7 +72,7 @@ def rested(servers, small, stubs, begin_proxy):
 @pytest.mark.parametrize("kind", proxies.KINDS)
 def test_heartbeat_keeps_a_session(rested, kind, whose):
     """Of either end alone: a PING moves one direction, and its answer the other."""
-    one = rested[kind, whose]
+    one = rested[kind, whose].taken()
     assert one.session.state == "open" and one.cut_seconds is None, one.session.failure
     one.call.send(one.item, one.work)
     one.call.half_close()
@@ -72,7 +86,7 @@ def test_heartbeat_keeps_a_session(rested, kind, whose):
 @pytest.mark.parametrize("kind", proxies.KINDS)
 def test_without_heartbeat_it_is_cut(rested, kind):
     """The counter-proof: C27, and L3 for the call that was open. The proxy lives."""
-    one = rested[kind, "nobody"]
+    one = rested[kind, "nobody"].taken()
     assert one.session.state == "closed" and not one.session.is_clean
     assert IDLE - 1 < one.cut_seconds < REST
     assert ("the server ended the stream" if kind == "haproxy" else "the stream was reset") in (

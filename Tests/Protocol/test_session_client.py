@@ -8,15 +8,14 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 
 import pytest
 
 import batches
 import heavy
 import process
-from python_session import (CHECK, MANY, PATIENCE, SCORE, STREAM, WATCH, client, frames, is_whole,
-                            options_of, served, session, session_state, size_of)  # noqa: F401
+from python_session import (CHECK, MANY, PATIENCE, SCORE, STREAM, WATCH, client, is_whole,
+                            options_of, served, session, size_of)  # noqa: F401
 
 
 @pytest.fixture
@@ -78,10 +77,9 @@ def test_waits_for_credit(session, stubs, small):
     request = stubs.ScoreRequest(item_ids=ids, min_fidelity=stubs.FIDELITY_PRIOR)
     data, credit, low = request.SerializeToString(), session.balance, []
     calls = []
-    with session.lock:  # so that no answer is read in between
-        for _ in range(26):
-            calls.append(session.start(SCORE, data, **options_of(request)))
-            low.append(session.balance)
+    for _ in range(26):  # no answer is read in between
+        calls.append(session.start(SCORE, data, **options_of(request)))
+        low.append(session.balance)
     assert -len(ids) < min(low) <= 0 < credit < 26 * len(ids), low
     codes = [call.exception().name if call.exception() else "OK" for call in calls]
     assert set(codes) <= {"OK", "RESOURCE_EXHAUSTED"} and "OK" in codes, codes
@@ -117,40 +115,30 @@ class Storm:
         call.half_close()
         return call
 
-    def run(self, count):
-        for _ in range(count):
-            call = self.begin()
-            call.add_done_callback(self.ends.append)
-            self.calls.append(call)
-            if self.dice.random() < 0.3:
-                self.dice.choice(self.calls[-40:]).cancel()
-        return [call.exception(timeout=PATIENCE) for call in self.calls]
+    def step(self):
+        call = self.begin()
+        call.add_done_callback(self.ends.append)
+        self.calls.append(call)
+        if self.dice.random() < 0.3:
+            self.dice.choice(self.calls[-40:]).cancel()
+        self.session.pump(seconds=self.dice.choice((0, 0, 0.001)))
 
 
 def test_storm(start, stubs, tmp_path, seed):
-    costly = heavy.snapshot(tmp_path / "costly", seed, copies=20)
+    costly = heavy.snapshot(tmp_path / "costly", seed, copies=heavy.copies(20))
     server = start(costly, "--loops", 2, "--shards", 2)
     ids = [int(key) for key in costly.items.ids]
     with client.Session.connect(server.target) as session:
-        credit = session.balance
-        storms = [Storm(session, stubs, ids, seed * 10 + number) for number in range(3)]
-        results = [None] * len(storms)
-
-        def blow(at):
-            results[at] = storms[at].run(500)
-
-        threads = [threading.Thread(target=blow, args=(at,)) for at in range(len(storms))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        credit, storm = session.balance, Storm(session, stubs, ids, seed)
+        for _ in range(1_500):
+            storm.step()
         is_whole(session, credit)
-        for storm, found in zip(storms, results):
-            assert len(storm.ends) == len(set(storm.ends)) == len(storm.calls), seed
-            rows = {(one.name, one.row) if one else ("OK", "L2") for one in found}
-            assert rows <= {("OK", "L2"), ("CANCELLED", "L5"), ("DEADLINE_EXCEEDED", "L4"),
-                            ("DEADLINE_EXCEEDED", "L2"), ("RESOURCE_EXHAUSTED", "L2")}, (seed, rows)
-            assert {("OK", "L2"), ("CANCELLED", "L5")} < rows, (seed, rows)
+        found = [call.exception(timeout=PATIENCE) for call in storm.calls]
+        assert len(storm.ends) == len(set(storm.ends)) == len(storm.calls) == 1_500, seed
+        rows = {(one.name, one.row) if one else ("OK", "L2") for one in found}
+        assert rows <= {("OK", "L2"), ("CANCELLED", "L5"), ("DEADLINE_EXCEEDED", "L4"),
+                        ("DEADLINE_EXCEEDED", "L2"), ("RESOURCE_EXHAUSTED", "L2")}, (seed, rows)
+        assert {("OK", "L2"), ("CANCELLED", "L5")} < rows, (seed, rows)
         assert session.call(CHECK, b"", timeout=PATIENCE).message
     assert session.is_clean
 
@@ -163,19 +151,15 @@ def test_stop_under_load(small, stubs, start):
     data = request.SerializeToString()
     session = client.Session.connect(server.target, max_waiting=1 << 30)
     wanted = session.call(SCORE, data, **options_of(request)).message
-    calls, has_begun = [], threading.Event()
-
-    def pour():
-        while session.state in ("opening", "open"):
-            calls.append(session.start(SCORE, data, **options_of(request)))
-            if len(calls) == 300:
-                has_begun.set()
-                server.process.send_signal(signal.SIGTERM)
-
+    calls = []
     try:
-        pour()
+        while session.state == "open":
+            calls.append(session.start(SCORE, data, **options_of(request)))
+            session.pump(seconds=0)
+            if len(calls) == 300:
+                server.process.send_signal(signal.SIGTERM)
         session.close()
-        assert has_begun.is_set() and session.has_drain and session.is_clean, session.state
+        assert len(calls) >= 300 and session.has_drain and session.is_clean, session.state
         failures = [call.exception() for call in calls if call.exception()]
         assert {one.row for one in failures} <= {"L1"}, {str(one) for one in failures}
         assert all(call.result().message == wanted for call in calls if not call.exception())
@@ -193,17 +177,15 @@ def test_calls_above_drain(small, stubs):
     """Calls that cross the server's DRAIN on the way are the L1s; those before it are answered."""
     server = process.Server(small.folder, "--loops", 2)
     request = stubs.ScoreRequest(item_ids=[int(key) for key in small.items.ids[:20]])
-    data, drain = request.SerializeToString(), struct.pack("<IBBHI", 0, frames.DRAIN, 0, 0, 1)
+    data, drain = request.SerializeToString(), struct.pack("<IBBHI", 0, client.DRAIN, 0, 0, 1)
     try:
         session = client.Session.connect(server.target)
         assert session.call(SCORE, data, **options_of(request)).message
-        with session.lock:  # nothing is read meanwhile
-            server.process.send_signal(signal.SIGTERM)
-            session.socket.settimeout(PATIENCE)
-            while drain not in session.socket.recv(1 << 18, socket.MSG_PEEK):
-                pass
-            session.socket.setblocking(False)
-            calls = [session.start(SCORE, data, **options_of(request)) for _ in range(20)]
+        server.process.send_signal(signal.SIGTERM)
+        session.http.socket.settimeout(PATIENCE)
+        while drain not in session.http.socket.recv(1 << 18, socket.MSG_PEEK):
+            pass  # it is there, and the client has not read it
+        calls = [session.start(SCORE, data, **options_of(request)) for _ in range(20)]
         for call in calls:
             error = call.exception(timeout=PATIENCE)
             assert (error.name, error.row) == ("UNAVAILABLE", "L1"), error
@@ -216,34 +198,39 @@ def test_calls_above_drain(small, stubs):
 
 def test_heartbeat(served, monkeypatch):
     """Of both ends' own accord; a silent server would be found out, and this one is not silent."""
-    monkeypatch.setattr(session_state, "HEARTBEAT", 0.02)
-    seen, heard = [], threading.Event()
-    take = client.Session._take
+    seen, take = [], client.Session._take
 
     def watched(self, kind, flags, *rest):
         seen.append((kind, flags))
-        if seen.count((frames.PING, 1)) >= 10:
-            heard.set()
         take(self, kind, flags, *rest)
 
     monkeypatch.setattr(client.Session, "_take", watched)
-    with client.Session.connect(served.target) as session:
-        assert heard.wait(PATIENCE), seen
+    with client.Session.connect(served.target, heartbeat=0.02) as session:
+        assert session.pump(lambda: seen.count((client.PING, 1)) >= 10, PATIENCE), seen
         assert session.state == "open"
-        answers = seen.count((frames.PING, 1))
-        with session.lock:
-            session._frame(frames.PING, b"abcdefgh", flags=1)  # an answer to nothing
-            session._flush()
-        assert session.call(CHECK, b"", timeout=PATIENCE).message and answers
+        session._frame(client.PING, b"abcdefgh", flags=1)  # an answer to nothing
+        assert session.call(CHECK, b"", timeout=PATIENCE).message
     assert session.is_clean
 
 
-def test_program(served, small):
+def test_example(served, small):
+    """What the clients' document says: with another address and other items it works."""
     ids = [str(int(key)) for key in small.items.ids[:3]]
-    done = subprocess.run(
-        [sys.executable, process.ROOT / "tools/client/session.py", "--target", served.target,
-         "--items", ",".join(ids), "--user", "5"], capture_output=True, text=True, timeout=60)
+    text = (process.ROOT / "tools/client/README.md").read_text()
+    program = text.split("```python\n")[1].split("```")[0]
+    for said, wanted in (("127.0.0.1:7001", served.target), ("101, 102", ", ".join(ids)),
+                         ("work=2", f"work={len(ids)}")):
+        assert said in program
+        program = program.replace(said, wanted)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          timeout=60, cwd=process.ROOT / "tools/client")
     assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert sorted(line[2] for line in lines[:3]) == sorted(ids) and "queued" in lines[3], lines
-    assert {line[3] for line in lines[:3]} == {"FIDELITY_FULL"}, lines
+    scores, timing = done.stdout.strip().split("]")
+    assert len(scores.split(",")) == 3 and "queue_us" in timing, done.stdout
+
+
+def test_length():
+    """Each file of the client is one thing to read."""
+    for name in ("session.py", "http2.py"):
+        lines = (process.ROOT / "tools/client" / name).read_text().splitlines()
+        assert 0 < len(lines) <= 300 and max(map(len, lines)) <= 100, (name, len(lines))

@@ -5,32 +5,8 @@ import struct
 import h2.events
 import pytest
 
-import session_double
-from python_session import PATIENCE, client, frames, session_state
-from session_double import RECORD, end, frame, hello, last
-
-
-@pytest.fixture
-def double():
-    made = []
-
-    def begin(*arguments, **options):
-        made.append(session_double.Double(*arguments, **options))
-        return made[-1]
-
-    yield begin
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def opened(double):
-    """A double that has said HELLO, and the session with it."""
-    def begin(checksums=True, **options):
-        made = double(greeting=frame(frames.HELLO, hello(**options), code=1))
-        return made, client.Session.connect(made.target, checksums=checksums)
-    return begin
-
+from python_session import PATIENCE, client
+from session_double import RECORD, double, end, frame, hello, last, opened  # noqa: F401
 
 GRPC = "application/grpc"
 NOT_SPOKEN = {
@@ -53,20 +29,20 @@ def test_not_spoken(double, row, greeting):
 
 
 FIRST = {
-    "C6": (frame(frames.HELLO, hello(), code=2), True, (12, b"version 2 is not spoken here")),
-    "C7": (frame(frames.HELLO, b"\xff", code=1), True, (13, b"HELLO is malformed: ")),
-    "C7-credit": (frame(frames.HELLO, hello(credit=1 << 31), code=1), True,
+    "C6": (frame(client.HELLO, hello(), code=2), True, (12, b"version 2 is not spoken here")),
+    "C7": (frame(client.HELLO, b"\xff", code=1), True, (13, b"HELLO is malformed: ")),
+    "C7-credit": (frame(client.HELLO, hello(credit=1 << 31), code=1), True,
                   (13, b"HELLO is malformed: ")),
-    "C7-calls": (frame(frames.HELLO, hello(calls=0), code=1), True, (13, b"HELLO is malformed: ")),
-    "C7-bytes": (frame(frames.HELLO, hello(frame_bytes=16_383), code=1), True,
+    "C7-calls": (frame(client.HELLO, hello(calls=0), code=1), True, (13, b"HELLO is malformed: ")),
+    "C7-bytes": (frame(client.HELLO, hello(frame_bytes=16_383), code=1), True,
                  (13, b"HELLO is malformed: ")),
-    "C7-ids": (frame(frames.HELLO, hello(methods={"/a": 1, "/b": 1}), code=1), True,
+    "C7-ids": (frame(client.HELLO, hello(methods={"/a": 1, "/b": 1}), code=1), True,
                (13, b"HELLO is malformed: ")),
-    "C8": (frame(frames.PING, bytes(8)), True, (13, b"the first frame is not HELLO")),
+    "C8": (frame(client.PING, bytes(8)), True, (13, b"the first frame is not HELLO")),
     "C8-skipped": (frame(128), True, (13, b"the first frame is not HELLO")),
-    "C9": (frame(frames.ERROR, b"no", code=12), True, None),
-    "C9-now": (frame(frames.ERROR, b"no", code=14), False, None),
-    "X1": (frame(frames.HELLO, hello(), code=1, flip=1), False, (15, b"a frame's checksum")),
+    "C9": (frame(client.ERROR, b"no", code=12), True, None),
+    "C9-now": (frame(client.ERROR, b"no", code=14), False, None),
+    "X1": (frame(client.HELLO, hello(), code=1, flip=1), False, (15, b"a frame's checksum")),
     "X3": (struct.pack("<IBBHII", 65_537, 1, 0, 1, 0, 0), False,
            (8, b"a frame of 65537 bytes: at most 65536 are taken"))}
 
@@ -79,49 +55,49 @@ def test_first_frame(double, row):
         client.Session.connect(server.target)
     assert failure.value.remember is remember, failure.value
     if error:
-        _, _, code, _, text = server.wait(frames.ERROR)[0]
+        _, _, code, _, text = server.wait(client.ERROR)[0]
         assert code == error[0] and text.startswith(error[1]), (code, text)
     assert server.wait_event(h2.events.StreamReset).error_code == 8
 
 
 def test_no_hello(double, monkeypatch):
     """C10, and C32 for one that begins."""
-    monkeypatch.setattr(session_state, "OPENING", 0.05)
+    monkeypatch.setattr(client, "OPENING", 0.05)
     server = double()
     with pytest.raises(client.NotSpoken, match="no HELLO") as failure:
         client.Session.connect(server.target)
-    assert not failure.value.remember and server.wait(frames.ERROR)[0][2] == 4
+    assert not failure.value.remember and server.wait(client.ERROR)[0][2] == 4
 
 
 BROKEN = {
-    "X1": (frame(frames.PING, bytes(8), flip=1 << 31), 15, "a frame's checksum is wrong"),
+    "X1": (frame(client.PING, bytes(8), flip=1 << 31), 15, "a frame's checksum is wrong"),
     "X3": (struct.pack("<IBBHII", 4_259_841, 9, 0, 0, 0, 0), 8,
            "a frame of 4259841 bytes: at most 4259840 are taken"),
-    "C14": (frame(frames.HELLO, hello(), code=1), 13, "a second HELLO"),
-    "C16": (frame(frames.CREDIT, struct.pack("<I", (1 << 31) - 99)), 13,
+    "C14": (frame(client.HELLO, hello(), code=1), 13, "a second HELLO"),
+    "C16": (frame(client.CREDIT, struct.pack("<I", (1 << 31) - 99)), 13,
             "credit is over 2147483647"),
-    "C18": (frame(frames.DRAIN, call=2), 13, "DRAIN names call 2, which was never sent"),
-    "C19": (frame(frames.DRAIN, call=1) * 2, 13, "a second DRAIN"),
+    "C18": (frame(client.DRAIN, call=2), 13, "DRAIN names call 2, which was never sent"),
+    "C19": (frame(client.DRAIN, call=1) * 2, 13, "a second DRAIN"),
     "C24": (last(2), 13, "call 2 is not open"), "C24-end": (end(0), 13, "call 0 is not open"),
     "C24-twice": (end(1) * 2, 13, "call 1 is not open"),
     "F6": (frame(11), 13, "unknown frame type 11"), "F6-0": (frame(0), 13, "unknown frame type 0"),
-    "F7": (frame(frames.CANCEL, call=1), 13, "CANCEL is not for this end"),
-    "F8-flag": (frame(frames.PING, bytes(8), flags=2), 13,
+    "F7": (frame(client.CANCEL, call=1), 13, "CANCEL is not for this end"),
+    "F8-flag": (frame(client.PING, bytes(8), flags=2), 13,
                 "PING: a field or flag that must be 0 is not"),
-    "F8-keep": (frame(frames.REPLY, b"", flags=2, call=1), 13,
+    "F8-keep": (frame(client.REPLY, b"", flags=2, call=1), 13,
                 "REPLY: a field or flag that must be 0 is not"),
-    "F8-code": (frame(frames.REPLY, RECORD, code=20, call=1), 13,
+    "F8-code": (frame(client.REPLY, RECORD, code=20, call=1), 13,
                 "REPLY: a field or flag that must be 0 is not"),
-    "F8-call": (frame(frames.CREDIT, b"\1\0\0\0", call=1), 13,
+    "F8-call": (frame(client.CREDIT, b"\1\0\0\0", call=1), 13,
                 "CREDIT: a field or flag that must be 0 is not"),
-    "F9-credit": (frame(frames.CREDIT, bytes(4)), 13, "CREDIT is malformed"),
-    "F9-ping": (frame(frames.PING, bytes(7)), 13, "PING is malformed"),
-    "F9-drain": (frame(frames.DRAIN, b"x", call=1), 13, "DRAIN is malformed"),
+    "F9-credit": (frame(client.CREDIT, bytes(4)), 13, "CREDIT is malformed"),
+    "F9-ping": (frame(client.PING, bytes(7)), 13, "PING is malformed"),
+    "F9-drain": (frame(client.DRAIN, b"x", call=1), 13, "DRAIN is malformed"),
     "F9-end": (end(1, record=RECORD + b"x"), 13, "END is malformed"),
     "F9-short": (end(1, record=RECORD[:19]), 13, "END is malformed"),
-    "F9-last": (frame(frames.REPLY, RECORD, 1, 21, 1), 13, "REPLY is malformed"),
-    "F9-beyond": (frame(frames.REPLY, b"ten bytes." + RECORD, 1, 50, 1), 13, "REPLY is malformed"),
-    "F9-lasting": (frame(frames.REPLY, b"x" + RECORD, 1, 21, 1), 13, "REPLY is malformed")}
+    "F9-last": (frame(client.REPLY, RECORD, 1, 21, 1), 13, "REPLY is malformed"),
+    "F9-beyond": (frame(client.REPLY, b"ten bytes." + RECORD, 1, 50, 1), 13, "REPLY is malformed"),
+    "F9-lasting": (frame(client.REPLY, b"x" + RECORD, 1, 21, 1), 13, "REPLY is malformed")}
 
 
 @pytest.mark.parametrize("row", BROKEN)
@@ -130,107 +106,24 @@ def test_broken_frame(opened, row):
     data, code, text = BROKEN[row]
     server, session = opened()
     call = session.stream("/a", b"")
-    server.wait(frames.CALL)
+    server.wait(client.CALL)
     server.say(frame(200, b"skipped", 9, 9, 9), data, frame(0))
-    _, _, found, _, said = server.wait(frames.ERROR)[0]
+    _, _, found, _, said = server.wait(client.ERROR)[0]
     assert (found, said.decode()) == (code, text)
     assert server.wait_event(h2.events.StreamReset).error_code == 8
-    session.thread.join(PATIENCE)
-    assert session.failure == f"session failed: {frames.CODES[code]}: {text}"
+    session.close()
+    assert session.failure == f"session failed: {client.CODES[code]}: {text}"
     if row != "C24-twice":
         assert (call.exception().row, call.exception().text) == ("L3", session.failure)
     assert not session.is_clean
-
-
-def test_credit(opened):
-    """The worked numbers of §9: below 0 by one, in line, KEEP, CREDIT; places are counted, too."""
-    server, session = opened(credit=100, calls=2)
-    first = session.start("/a", b"", work=300)
-    second = session.start("/a", b"", work=0)
-    assert (first.number, second.number, session.balance) == (1, 0, -200)
-    server.say(last(1))
-    assert first.result(PATIENCE) == (b"x", (1, 2, 3, None))
-    server.wait(frames.CALL, 2)
-    assert session.balance == 99
-    server.say(end(2, keep=2))
-    assert second.exception(PATIENCE).name == "INTERNAL"  # D11
-    assert session.balance == 99
-    calls = [session.start("/a", b"", work=1) for _ in range(3)]
-    assert [call.number for call in calls] == [3, 4, 0] and session.balance == 97
-    assert calls[2].cancel() and calls[2].exception().row == "L5"
-    server.say(frame(frames.CREDIT, b"\1\0\0\0"), last(3), last(4))
-    assert [call.result(PATIENCE).message for call in calls[:2]] == [b"x", b"x"]
-    assert session.balance == 100 and not session.calls
-
-
-def test_credit_of_nothing(opened):
-    """At a balance of 0 a call waits; a session may begin with 0."""
-    server, session = opened(credit=0)
-    first, second = session.start("/a", b"", work=5), session.start("/a", b"")
-    assert (first.number, second.number) == (0, 0)
-    server.say(frame(frames.CREDIT, b"\5\0\0\0"))
-    server.wait(frames.CALL)
-    assert (first.number, second.number, session.balance) == (1, 0, 0)
-    server.say(last(1))
-    server.wait(frames.CALL, 2)
-    assert session.balance == 4
-
-
-@pytest.mark.parametrize("asked", [True, False])
-@pytest.mark.parametrize("granted", [0, 1])
-def test_without_checksums(opened, asked, granted):
-    """Only if both say so; then 0 is sent, and what comes is not looked at. HELLO has its own."""
-    server, session = opened(checksums=not asked, flags=granted)
-    call = session.start("/a", b"")
-    server.wait(frames.CALL)
-    is_without = asked and granted == 1
-    assert server.checksums[0] != 0 and (server.checksums[1] == 0) is is_without
-    server.say(frame(frames.PING, b"question", flip=1 if is_without else 0), last(1))
-    assert call.result(PATIENCE)
-    assert server.wait(frames.PING) == [(frames.PING, 1, 0, 0, b"question")]
-    assert (server.checksums[-1] == 0) is is_without
-
-
-def test_abandoned(opened):
-    """D14 to D17: the caller has its result at once; the credit comes with the end."""
-    server, session = opened()
-    gone = session.start("/a", b"", work=60)
-    late = session.start("/a", b"", work=30, timeout=PATIENCE)
-    server.wait(frames.CALL, 2)
-    with session.lock:  # its time has come
-        session.deadlines = [(0, 0, late)]
-    session._wake()
-    assert gone.cancel() and not gone.cancel()
-    assert gone.exception().row == "L5" and late.exception(PATIENCE).row == "L4"
-    assert {one[3] for one in server.wait(frames.CANCEL, 2)} == {1, 2}
-    assert session.balance == 10 and set(session.calls) == {1, 2}
-    server.say(frame(frames.REPLY, b"dropped", call=1), end(1, 1), last(2))
-    good = session.start("/a", b"", work=1)
-    server.wait(frames.CALL, 3)
-    server.say(last(3))
-    assert good.result(PATIENCE).message == b"x"
-    assert session.balance == 100 and not session.calls and not late.cancel()
-
-
-def test_unary_twice(opened):
-    """D12: INTERNAL at once, and CANCEL unless the second is the end."""
-    server, session = opened()
-    calls = [session.start("/a", b"") for _ in range(3)]
-    server.wait(frames.CALL, 3)
-    server.say(*(frame(frames.REPLY, b"1", call=call) for call in (1, 2, 3)),
-               frame(frames.REPLY, b"2", call=1), last(2), end(3))
-    assert calls[0].exception(PATIENCE).name == calls[1].exception(PATIENCE).name == "INTERNAL"
-    assert calls[2].result(PATIENCE).message == b"1"
-    assert [one[3] for one in server.wait(frames.CANCEL)] == [1]
-    server.say(end(1, 1))
 
 
 def test_drain_and_end(opened):
     """C17, C21, C26, D18, D4: calls below go on, those above and those that wait were not begun."""
     server, session = opened(credit=10)
     calls = [session.start("/a", b"", work=work) for work in (4, 5, 5, 5)]
-    server.wait(frames.CALL, 3)
-    server.say(frame(frames.DRAIN, call=1))
+    server.wait(client.CALL, 3)
+    server.say(frame(client.DRAIN, call=1))
     assert [call.exception(PATIENCE).row for call in calls[1:]] == ["L1"] * 3
     with pytest.raises(client.CallError, match="L1"):
         session.call("/a", b"")
@@ -248,7 +141,8 @@ CUT = {"finish": ("L3", lambda server: server.finish()),
        "refused": ("L1", lambda server: server.reset(7)),
        "unseen": ("L1", lambda server: server.goaway(0)),
        "gone": ("L3", lambda server: server.close()),
-       "error": ("L3", lambda server: server.say(frame(frames.ERROR, b"why", 9, 99, 9)))}
+       "long": ("L3", lambda server: server.socket.sendall(b"\xff" * 3 + bytes(20_000))),
+       "error": ("L3", lambda server: server.say(frame(client.ERROR, b"why", 9, 99, 9)))}
 
 
 @pytest.mark.parametrize("row", CUT)
@@ -257,7 +151,7 @@ def test_truncated(opened, row):
     wanted, cut = CUT[row]
     server, session = opened()
     call = session.start("/a", b"")
-    server.wait(frames.CALL)
+    server.wait(client.CALL)
     cut(server)
     error = call.exception(PATIENCE)
     assert (error.name, error.row) == ("UNAVAILABLE", wanted)
@@ -271,9 +165,9 @@ def test_goaway_notice(opened):
     """C28: DRAIN, and the open call is still answered."""
     server, session = opened()
     call = session.start("/a", b"")
-    server.wait(frames.CALL)
+    server.wait(client.CALL)
     server.goaway((1 << 31) - 1)
-    server.wait(frames.DRAIN)
+    server.wait(client.DRAIN)
     server.goaway(1)
     server.say(last(1))
     assert call.result(PATIENCE).message == b"x"
@@ -287,36 +181,10 @@ TIMERS = {"SILENCE": (14, "nothing was received for 0.05 s", b""),
 def test_timers(opened, monkeypatch, row):
     """C31, C32."""
     code, text, data = TIMERS[row]
-    monkeypatch.setattr(session_state, row, 0.05)
+    monkeypatch.setattr(client, row, 0.05)
     server, session = opened()
     call = session.start("/a", b"")
     server.say(data)
-    _, _, found, _, said = server.wait(frames.ERROR)[0]
+    _, _, found, _, said = server.wait(client.ERROR)[0]
     assert (found, said.decode()) == (code, text)
     assert call.exception(PATIENCE).row == "L3"
-
-
-def test_messages_wait_for_credit(opened):
-    """D5 to D7, D20, and C15: a call and a message in the order in which they came."""
-    server, session = opened(credit=1)
-    call = session.converse("/b", b"1", work=5)
-    waiting = session.start("/a", b"", work=1)
-    server.say(frame(frames.CREDIT, struct.pack("<I", 6)))
-    call.send(b"2", work=1)  # returns when it was sent: behind the other call
-    server.wait(frames.MESSAGE)
-    kinds = [(one[0], one[3]) for one in server.frames if one[0] != frames.HELLO]
-    assert kinds == [(frames.CALL, 1), (frames.CALL, 2), (frames.MESSAGE, 1)]
-    call.half_close()
-    call.half_close()
-    assert [one[1::3] for one in server.wait(frames.MESSAGE, 2)][1] == (1, b"")
-    with pytest.raises(ValueError):
-        call.send(b"3")
-    other = session.converse("/b", b"1")
-    server.say(last(2), frame(frames.CREDIT, b"\4\0\0\0"))
-    server.wait(frames.CALL, 3)
-    server.say(end(3, 5), last(1))
-    with pytest.raises(client.CallError, match="NOT_FOUND"):
-        list(other)
-    with pytest.raises(client.CallError, match="NOT_FOUND"):
-        other.send(b"2")
-    assert list(call) == [b"x"] and waiting.result(PATIENCE)

@@ -113,7 +113,7 @@ def test_an_answer_longer_than_the_client_takes(stubs, everything, server):
         assert code == EXHAUSTED and text.endswith("the client takes 16384") and pushback == -1
         call = session.call(SCORE, request(stubs, everything, 10).SerializeToString(), 10)
         assert session.expect(REPLY, call).flags == LAST
-        # One that fits without its END record goes with an END behind it: n candidates are 4n + 144.
+        # One that fits without its END record has an END behind it: n candidates are 4n + 144.
         sizes = set()
         for count in range(4_040, 4_075):
             wanted = stubs.ScoreRequest(item_ids=ids(everything, count))

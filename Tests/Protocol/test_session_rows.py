@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from python_session import (CHECK, PATIENCE, SCORE, STREAM, WATCH, client, frames, options_of,
+from python_session import (CHECK, PATIENCE, SCORE, STREAM, WATCH, client, entries, options_of,
                             served, session)  # noqa: F401
 
 # A row: what the caller adds, and what comes back.
@@ -12,11 +12,12 @@ TRACE = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 CALL_ROWS = {
     "Y1": ({"method": "/x"}, "UNIMPLEMENTED", "the session has no method 999", None),
     "Y2": ({"priority": 2}, "INTERNAL", "the prelude is malformed", None),
-    "Y4": ({"metadata": [("a", "b" * 8_189)]}, "RESOURCE_EXHAUSTED",
+    "Y4": ({"metadata": entries(("a", "b" * 8_189))}, "RESOURCE_EXHAUSTED",
            "8193 bytes of metadata: at most 8192 are taken", -1),
-    "Y5-name": ({"metadata": [TRACE, ("A", "b")]}, "INTERNAL",
+    "Y5-name": ({"metadata": entries(TRACE, ("A", "b"))}, "INTERNAL",
                 "metadata is malformed at byte ", None),
-    "Y5-value": ({"metadata": [("a", "\n")]}, "INTERNAL", "metadata is malformed at byte ", None),
+    "Y5-value": ({"metadata": entries(("a", "\n"))}, "INTERNAL",
+                 "metadata is malformed at byte ", None),
     "Y6": ({"request": bytes((4 << 20) + 1)}, "RESOURCE_EXHAUSTED",
            "a message of 4194305 bytes: at most 4194304 are taken", -1),
     "Y8": ({"timeout": 60, "timeout_us": 1, "work": 3}, "DEADLINE_EXCEEDED",
@@ -35,11 +36,11 @@ def test_call_rows(session, stubs, small, row):
     bad = {**good, **change}
     session.methods["/x"] = 999
     if us := bad.pop("timeout_us", None):
-        bad["timeout"] = None
+        del bad["timeout"]
         plain = session._frame
 
         def hurried(kind, payload=b"", *rest, **more):
-            payload = struct.pack("<I", us) + payload[4:] if kind == frames.CALL else payload
+            payload = struct.pack("<I", us) + payload[4:] if kind == client.CALL else payload
             plain(kind, payload, *rest, **more)
 
         session._frame = hurried
@@ -60,40 +61,36 @@ def test_messages_that_may_not_come(session, stubs, small):
         call = session.converse(method, data, **options_of(request))
         with pytest.raises(client.CallError, match="takes one message: CALL without FIN"):
             call.result(PATIENCE)
-        with session.lock:
-            session._frame(frames.MESSAGE, struct.pack("<II", 40, 0), call=call.number)
-            session.balance -= 40
-            session._flush()
+        session._frame(client.MESSAGE, struct.pack("<II", 40, 0), call=call.number)
+        session.balance -= 40
     watch = session.stream(WATCH, b"")
     next(iter(watch))
-    with session.lock:
-        session._frame(frames.MESSAGE, flags=1, call=watch.number)
-        session._flush()
+    session._frame(client.MESSAGE, flags=1, call=watch.number)
     with pytest.raises(client.CallError, match="INTERNAL: a MESSAGE after FIN"):
         watch.result(PATIENCE)
-    longest = [("a", "b" * 8_188)]
+    longest = entries(("a", "b" * 8_188))
     assert session.call(SCORE, data, metadata=longest, **options_of(request)).message
     with pytest.raises(client.CallError, match="UNIMPLEMENTED.*no method /y"):
         session.call("/y", b"")
 
 
-PING = (frames.PING, bytes(8))
+PING = (client.PING, bytes(8))
 SESSION_ROWS = {
-    "X3": ([(frames.PING, bytes(4_259_841))], "RESOURCE_EXHAUSTED",
+    "X3": ([(client.PING, bytes(4_259_841))], "RESOURCE_EXHAUSTED",
            "a frame of 4259841 bytes: at most 4259840 are taken"),
-    "X7": ([(frames.HELLO, b"", 0, 1)], "INTERNAL", "a second HELLO"),
+    "X7": ([(client.HELLO, b"", 0, 1)], "INTERNAL", "a second HELLO"),
     "X10": ([(11, b"")], "INTERNAL", "unknown frame type 11"),
     "X10-0": ([(0, b"")], "INTERNAL", "unknown frame type 0"),
-    "X11": ([(frames.CREDIT, bytes(4))], "INTERNAL", "CREDIT is not for this end"),
-    "X12": ([(frames.PING, bytes(8), 2)], "INTERNAL",
+    "X11": ([(client.CREDIT, bytes(4))], "INTERNAL", "CREDIT is not for this end"),
+    "X12": ([(client.PING, bytes(8), 2)], "INTERNAL",
             "PING: a field or flag that must be 0 is not"),
-    "X13": ([(frames.CALL, bytes(15), 1, 1, 1)], "INTERNAL", "CALL is malformed"),
-    "X14": ([(frames.CALL, bytes(16), 1, 0, 0)], "INTERNAL", "call 0 does not rise"),
-    "X15": ([(frames.CANCEL, b"", 0, 0, 9)], "INTERNAL", "call 9 was never opened"),
-    "X18": ([(frames.DRAIN, b""), (frames.CALL, bytes(16), 1, 1, 1)], "INTERNAL",
+    "X13": ([(client.CALL, bytes(15), 1, 1, 1)], "INTERNAL", "CALL is malformed"),
+    "X14": ([(client.CALL, bytes(16), 1, 0, 0)], "INTERNAL", "call 0 does not rise"),
+    "X15": ([(client.CANCEL, b"", 0, 0, 9)], "INTERNAL", "call 9 was never opened"),
+    "X18": ([(client.DRAIN, b""), (client.CALL, bytes(16), 1, 1, 1)], "INTERNAL",
             "a CALL after DRAIN"),
-    "X19": ([(frames.DRAIN, b"")] * 2, "INTERNAL", "a second DRAIN"),
-    "X23": ([(frames.CANCEL, b"", 0, 0, 1)] * 6_000, "RESOURCE_EXHAUSTED",
+    "X19": ([(client.DRAIN, b"")] * 2, "INTERNAL", "a second DRAIN"),
+    "X23": ([(client.CANCEL, b"", 0, 0, 1)] * 6_000, "RESOURCE_EXHAUSTED",
             "too many frames that do nothing"),
 }
 
@@ -103,15 +100,12 @@ def test_session_rows(served, row):
     """§8.1: an ERROR, and the open calls are L3. A type that is skipped disturbs nothing."""
     sent, name, text = SESSION_ROWS[row]
     session = client.Session.connect(served.target)
-    with session.lock:
-        watch = session.stream(WATCH, b"")
-        session._frame(200, b"skipped", 255, 65_535, 7)
-        session.is_unchecked = row == "X3"  # no time for the checksum of what is not looked at
-        for kind, *rest in sent:
-            session._frame(kind, *rest)
-        session._flush()
+    watch = session.stream(WATCH, b"")
+    session._frame(200, b"skipped", 255, 65_535, 7)
+    for kind, *rest in sent:
+        session._frame(kind, *rest)
     error = watch.exception(timeout=PATIENCE)
-    session.thread.join(PATIENCE)
+    assert session.pump(lambda: session.state == "closed", PATIENCE)
     assert session.failure == f"session failed: {name}: {text}"
     if row != "X23":  # there the call was cancelled first
         assert (error.name, error.row, error.text) == ("UNAVAILABLE", "L3", session.failure)

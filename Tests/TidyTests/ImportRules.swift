@@ -6,7 +6,7 @@ enum ImportRules {
       "CNghttp2", "COpenSSL", "CProtobufC", "CZlib", "CCrescendoProto", "CLinux", "CKernels",
       "Core",
     ],
-    ["Syscalls", "Crypto", "Models", "Policies", "Signals", "HTTP2", "Wire"],
+    ["Syscalls", "Crypto", "Models", "Policies", "Signals", "HTTP2", "Wire", "Report"],
     ["EventLoop", "Executors", "Engine"],
     ["Transport"],
     ["Server", "Client"],
@@ -30,10 +30,12 @@ enum ImportRules {
     "Synchronization": nil,
     "Glibc": [
       "Core", "Syscalls", "Crypto", "HTTP2", "Wire", "EventLoop", "Executors", "Transport",
-      "Server", "Client", "Load", "crescendo", "crescendo-bench",
+      "Server", "Client", "Load", "Report", "crescendo", "crescendo-bench",
     ],
     "Foundation": ["Signals", "Server", "Client", "crescendo", "crescendo-bench"],
-    "FoundationEssentials": ["Signals", "Server", "Client", "crescendo", "crescendo-bench"],
+    "FoundationEssentials": [
+      "Signals", "Server", "Client", "Report", "crescendo", "crescendo-bench",
+    ],
     "Dispatch": ["Executors"],
     "ArgumentParser": ["crescendo", "crescendo-bench"],
     "Logging": ["Server", "crescendo", "crescendo-bench"],

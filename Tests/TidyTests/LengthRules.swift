@@ -10,7 +10,6 @@ enum LengthRules {
   static let longFiles: [String: Int] = [
     "Tests/Protocol/test_backpressure.py": 337,
     "Tests/Protocol/test_gzip.py": 326,
-    "Tests/Protocol/test_session_client_rows.py": 322,
     "Tests/Protocol/test_streaming.py": 417,
   ]
 

@@ -18,7 +18,7 @@ func sessionFrame(
 }
 
 extension UnsafeMutableRawPointer {
-  fileprivate func copy(_ bytes: UnsafeRawBufferPointer) {
+  func copy(_ bytes: UnsafeRawBufferPointer) {
     if let base = bytes.baseAddress { copyMemory(from: base, byteCount: bytes.count) }
   }
 }

@@ -100,10 +100,10 @@ def start_nghttpd(folder):
     return server
 
 
-def load(server, batch, body, seconds):
+def load(server, batch, body, seconds, shape=("-c", "8", "-m", "32")):
     """Runs h2load for about `seconds`; answers calls and server CPU microseconds per call."""
     target = server.target or f"/answer-{batch}.bin"
-    arguments = ["h2load", "-t", "1", "-c", "8", "-m", "32", "-D", str(seconds)]
+    arguments = ["h2load", "-t", "1", *shape, "-D", str(seconds)]
     if server.target:
         arguments += ["-d", body, *GRPC_HEADERS]
     before = server.cpu_seconds()

@@ -62,7 +62,8 @@ final class SessionCarrier: Carrier {
   var openCalls: Int { session.openCalls }
 
   func start(_ attempt: Attempt, nowNanoseconds: UInt64) {
-    guard let method = session.method("\(attempt.head.method.path)"), let first = attempt.first.first
+    guard let method = session.method("\(attempt.head.method.path)"),
+      let first = attempt.first.first
     else { preconditionFailure("what it does not serve is not started") }
     lastContext += 1
     var start = SessionCallStart(
@@ -164,7 +165,7 @@ final class SessionCarrier: Carrier {
     stream.resume()
   }
 
-  /// Answers are bounded by credit, not by their reader (§14).
+  // Answers are bounded by credit, not by their reader (§14).
   func taken(_ byteCount: Int, of attempt: Attempt) {}
 
   func drain() {
@@ -260,7 +261,6 @@ final class SessionCarrier: Carrier {
   private func state(_ context: UnsafeMutableRawPointer?) -> SessionAttempt? {
     running[UInt(bitPattern: context)]
   }
-
   private func forget(_ state: SessionAttempt) {
     state.isConcluded = true
     state.pending = []

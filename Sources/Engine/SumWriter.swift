@@ -1,0 +1,52 @@
+internal import Core
+internal import Models
+
+/// Writes answers of one level: the formula of a score, in one place.
+struct SumWriter {
+  private let columns: ScoreColumns
+  private let byPosition: Bool
+  private let output: OutputTransform
+  private let correction: Double
+  private let fidelity: Fidelity
+  private let reason: Reason
+
+  @inline(__always)
+  init(_ slice: ScoreSlicePointer, _ blueprint: Blueprint, _ level: Int, _ reason: Reason) {
+    guard let columns = slice.pointee.columns else {
+      preconditionFailure("laid out before it is scored")
+    }
+    self.columns = columns
+    byPosition = slice.pointee.writesByPosition
+    output = blueprint.output
+    correction = blueprint.levels.correction(level)
+    fidelity = blueprint.levels.fidelity(level)
+    self.reason = reason
+  }
+
+  /// `sum` is the raw sum of the level's trees; the score is corrected by what the others add on
+  /// average.
+  @inline(__always)
+  func write(_ index: Int, _ position: Int, _ sum: Double) {
+    write(index, position, score: score(sum), sum)
+  }
+
+  /// Of a sum: corrected, in units of the output, rounded once.
+  @inline(__always)
+  func score(_ sum: Double) -> Float { Float(output(sum + correction)) }
+
+  @inline(__always)
+  func write(_ index: Int, _ position: Int, score: Float, _ sum: Double) {
+    columns.write(
+      byPosition ? position : index, score: score, raw: sum, fidelity, reason)
+  }
+
+  @inline(__always)
+  func writePrior(_ index: Int, _ position: Int, _ prior: Float) {
+    columns.write(byPosition ? position : index, score: prior, raw: .nan, fidelity, reason)
+  }
+
+  @inline(__always)
+  func writeUnknown(_ index: Int, _ position: Int) {
+    columns.write(byPosition ? position : index, score: 0, raw: .nan, .none, .unknownItem)
+  }
+}
