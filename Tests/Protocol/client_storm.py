@@ -116,7 +116,8 @@ class Storm:
         while self.process.poll() is None and not is_there():
             # At the end a client waits up to 20 s for its sessions.
             if time.monotonic() - self.changed > STALL:
-                raise Fault(f"no call has ended for {STALL} s: {self.now} of {self.calls}")
+                raise Fault(f"no call has ended for {STALL} s: {self.now} of {self.calls}, "
+                            f"{self.lines} reports" + "".join(self.said)[-3_000:])
             time.sleep(0.005)
 
     def result(self):
