@@ -7,7 +7,7 @@ import Foundation
 struct CrescendoBench {
   static let usage = """
     usage: crescendo-bench serve PORT [busy]     one loop; answers Score with a hash per item
-           crescendo-bench serve PORT storm     the same to all scoring methods, mostly late
+           crescendo-bench serve PORT storm      the same to all scoring methods, mostly late
            crescendo-bench storm HOST:PORT[,…] CALLS SEED
                                                  calls of async clients, cancelled, short of time,
                                                  retried; checks all answers; prints a line of JSON
