@@ -7,6 +7,10 @@ import Foundation
 struct CrescendoBench {
   static let usage = """
     usage: crescendo-bench serve PORT [busy]     one loop; answers Score with a hash per item
+           crescendo-bench serve PORT storm      the same to all scoring methods, mostly late
+           crescendo-bench storm HOST:PORT[,…] CALLS SEED
+                                                 calls of async clients, cancelled, short of time,
+                                                 retried; checks all answers; prints a line of JSON
            crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES
                                  SECONDS|Ncalls [busy] [plain]
                                                  calls Score over sessions; prints one line of JSON
@@ -20,8 +24,20 @@ struct CrescendoBench {
       switch (arguments.first, arguments.count) {
       case ("serve", 2), ("serve", 3):
         guard let port = UInt16(arguments[1]) else { break }
-        try HashServer.run(port: port, isBusy: arguments.last == "busy")
+        if arguments.last == "storm" {
+          try StormServer.run(port: port)
+        } else {
+          try HashServer.run(port: port, isBusy: arguments.last == "busy")
+        }
         return
+      case ("storm", 4):
+        guard let calls = Int(arguments[2]), calls > 0, let seed = UInt64(arguments[3]) else {
+          break
+        }
+        blow(
+          ClientStorm.Plan(
+            targets: arguments[1].split(separator: ",").map(String.init), calls: calls,
+            seed: seed))
       case ("drive", 7...9):
         guard let plan = try drivePlan(arguments) else { break }
         try SessionDriver.run(plan)
@@ -41,6 +57,20 @@ struct CrescendoBench {
     }
     FileHandle.standardError.write(Data((usage + "\n").utf8))
     exit(2)
+  }
+
+  /// Ends the process, by itself: what is async runs beside the main thread.
+  private static func blow(_ plan: ClientStorm.Plan) -> Never {
+    Task.detached {
+      do {
+        try await ClientStorm.run(plan)
+        exit(0)
+      } catch {
+        FileHandle.standardError.write(Data("crescendo-bench: \(error)\n".utf8))
+        exit(1)
+      }
+    }
+    while true { pause() }
   }
 
   private static func drivePlan(_ arguments: [String]) throws -> SessionDriver.Plan? {

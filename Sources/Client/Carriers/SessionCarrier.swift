@@ -19,7 +19,7 @@ final class SessionCarrier: Carrier {
   private let runtime: ClientRuntime
   private weak var owner: (any CarrierOwner)?
   private let stream = SessionStream()
-  private var session: SessionClient
+  private(set) var session: SessionClient
   /// What the session's headers have said for all calls.
   private let sessionMetadata: [MetadataEntry]
   /// By the contexts of the session's calls.

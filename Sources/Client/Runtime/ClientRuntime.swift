@@ -132,6 +132,15 @@ final class ClientRuntime: @unchecked Sendable {
     if isClosing, calls.isEmpty { finishClosing() }
   }
 
+  /// Nil once the loop is over.
+  var ledger: ClientLedger? {
+    guard let pool else { return nil }
+    let connections = pool.endpoints.flatMap(\.connections)
+    return ClientLedger(
+      sessions: connections.compactMap(\.sessionLedger), openCalls: calls.count,
+      waitingAttempts: pool.waitingAttempts, connections: connections.count)
+  }
+
   static let closed = RPCError(.unavailable, "the client is closed")
 
   /// No new calls; open ones may finish for `closeTimeout`. `done` runs when the thread ends.

@@ -22,6 +22,8 @@ final class Pool {
     for endpoint in endpoints { endpoint.pool = self }
   }
 
+  var waitingAttempts: Int { line.count }
+
   // MARK: Attempts
 
   /// Starts an attempt, now or when there is room. Its owner hears what becomes of it.

@@ -46,6 +46,9 @@ final class PooledConnection {
   var isConnecting: Bool { !isReady && !isOver }
   var openCalls: Int { grpc.openCalls + (session?.openCalls ?? 0) }
 
+  /// Nil without a session that takes calls.
+  var sessionLedger: SessionLedger? { isDraining ? nil : (session as? SessionCarrier)?.ledger }
+
   /// What would take a call now; nil = nothing here has room.
   func carrier(for method: ClientMethod) -> (any Carrier)? {
     guard isReady, !isDraining else { return nil }
