@@ -47,7 +47,8 @@ struct SessionAnswer {
     }
     let isNotSpoken =
       status == 200
-      ? !hasContentType && (grpcStatus == nil || grpcStatus == Int(StatusCode.unimplemented.rawValue))
+      ? !hasContentType
+        && (grpcStatus == nil || grpcStatus == Int(StatusCode.unimplemented.rawValue))
       : [404, 405, 415, 501].contains(status)
     let code = grpcStatus.flatMap { StatusCode(rawValue: Int32(clamping: $0)) }
     if status == 200, let code, code != .ok {

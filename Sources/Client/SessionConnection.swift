@@ -184,7 +184,9 @@ extension SessionConnection {
     // Not the library's word for trailers: behind a block of 1xx that is any further block.
     if answer.isSession {
       trailers = answer.takeTrailers()
-    } else if end == nil, let refusal = answer.refusal(endsStream: flags & HTTP2BlockFlags.endOfStream != 0) {
+    } else if end == nil,
+      let refusal = answer.refusal(endsStream: flags & HTTP2BlockFlags.endOfStream != 0)
+    {
       end = (refusal, false)
     }
   }

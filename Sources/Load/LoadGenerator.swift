@@ -75,7 +75,8 @@ package final class LoadGenerator {
     self.mix = mix
     self.surroundings = surroundings
     clock = surroundings.clock
-    pool = try LinkPool(plan: plan, headers: headers, connectMilliseconds: connectMilliseconds, clock: clock)
+    pool = try LinkPool(
+      plan: plan, headers: headers, connectMilliseconds: connectMilliseconds, clock: clock)
     timer = try PreciseTimer()
     readBuffer = .allocate(byteCount: Limits.serving.readBufferBytes, alignment: 64)
     schedule = ArrivalSchedule(plan.schedule, ratePerSecond: plan.ratePerSecond, seed: plan.seed)

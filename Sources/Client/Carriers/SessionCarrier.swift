@@ -62,7 +62,8 @@ final class SessionCarrier: Carrier {
   var openCalls: Int { session.openCalls }
 
   func start(_ attempt: Attempt, nowNanoseconds: UInt64) {
-    guard let method = session.method("\(attempt.head.method.path)"), let first = attempt.first.first
+    guard let method = session.method("\(attempt.head.method.path)"),
+      let first = attempt.first.first
     else { preconditionFailure("what it does not serve is not started") }
     lastContext += 1
     var start = SessionCallStart(
