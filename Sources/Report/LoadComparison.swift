@@ -30,6 +30,8 @@ package struct LoadComparison: Sendable, Equatable {
         alone.append(run.rate)
       }
     }
+    // With no rate in common, no pair of runs would tell of it.
+    if runs.isEmpty { warnings = RunComparison.differences(a.runs[0], b.runs[0]) }
     for (name, rates) in [("A", alone), ("B", left.map(\.rate))] where !rates.isEmpty {
       warnings.append(
         "only \(name) has " + rates.map { Units.rate($0) }.joined(separator: ", ") + " calls/s")

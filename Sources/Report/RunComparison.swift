@@ -139,6 +139,16 @@ package struct RunComparison: Sendable, Equatable {
       warnings.append(
         "the rates differ: \(Units.rate(a.rate)) and \(Units.rate(b.rate)) calls/s")
     }
+    warnings += differences(a, b)
+    for (name, run) in [("A", a), ("B", b)] where run.generator?.fellBehind == true {
+      warnings.append("the generator fell behind in \(name): it says nothing of the server")
+    }
+    return warnings
+  }
+
+  /// Of what was asked for, but for the rate.
+  static func differences(_ a: RunRecord, _ b: RunRecord) -> [String] {
+    var warnings: [String] = []
     func differ<Value: Equatable>(
       _ what: String, _ value: KeyPath<RunRecord.Setup, Value?>, _ text: (Value) -> String
     ) {
@@ -161,9 +171,6 @@ package struct RunComparison: Sendable, Equatable {
           "the targets are of different kinds: \(one) (\(kinds.0.rawValue)) "
             + "and \(other) (\(kinds.1.rawValue))")
       }
-    }
-    for (name, run) in [("A", a), ("B", b)] where run.generator?.fellBehind == true {
-      warnings.append("the generator fell behind in \(name): it says nothing of the server")
     }
     return warnings
   }

@@ -72,6 +72,13 @@ import Testing
     #expect(both.warnings == ["only A has 400 calls/s", "only B has 300 calls/s"])
   }
 
+  @Test func sweepsWithoutACommonRateAreWarnedOfToo() throws {
+    let other = Reports.sweep([300]).replacing("poisson", with: "constant")
+    let both = try compare(Reports.sweep([100]), other)
+    #expect(both.runs.isEmpty && both.warnings.count == 3)
+    #expect(both.warnings[0] == "the schedules differ: poisson and constant")
+  }
+
   @Test func aRunIsNoSweep() {
     #expect { try compare(Reports.run(), Reports.sweep([100])) } throws: {
       "\($0)".contains("b.json is a sweep and a.json is one run")

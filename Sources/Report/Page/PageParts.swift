@@ -178,14 +178,15 @@ enum PageParts {
       [
         meter("outcomes-meter", "Outcomes", Outcome.kinds, run.outcomes),
         meter("fidelity-meter", "Fidelity", FidelityKind.kinds, run.fidelityCounts),
-      ])
+      ].compactMap { $0 })
   }
 
-  /// One bar that is cut by kinds, and their counts.
+  /// One bar that is cut by kinds, and their counts; nil without any.
   private static func meter(
     _ name: String, _ title: String, _ kinds: [(name: String, tone: Chart.Tone)], _ counts: [Int]
-  ) -> Markup {
-    let total = max(counts.reduce(0, +), 1)
+  ) -> Markup? {
+    let total = counts.reduce(0, +)
+    guard total > 0 else { return nil }
     let seen = kinds.indices.filter { counts[$0] > 0 }
     var from = 0.0
     var bars: [Markup] = []
