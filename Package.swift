@@ -69,6 +69,8 @@ let package = Package(
     swift("Syscalls", ["CLinux", "Core"]),
     swift("Crypto", ["COpenSSL", "Core"]),
     swift("Report", ["Core"]),
+    swift("Campaigns", ["Core", yams]),
+    swift("Ledger", ["Core"]),
     swift("Models", ["CKernels", "Core"]),
     swift("Policies", ["Core"]),
     swift("Signals", ["CKernels", "Core"], exclude: ["FORMAT.md"]),
@@ -113,6 +115,8 @@ let package = Package(
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ReportTests", ["Report", "Core"]),
+    tests("CampaignsTests", ["Campaigns", "Core"]),
+    tests("LedgerTests", ["Ledger", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
     tests("PoliciesTests", ["Policies", "Core"]),
     tests(

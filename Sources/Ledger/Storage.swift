@@ -1,0 +1,106 @@
+/// What is stored, one kind after the other in the order in which it was committed.
+package enum StoredRecord: Sendable, Equatable {
+  case entry(JournalEntry)
+  case allocation(StoredAllocation)
+  case campaign(StoredCampaign)
+  /// The last value of a key counts.
+  case note(key: String, value: [UInt8])
+}
+
+/// The client's name of an allocation.
+package struct RequestID: Sendable, Hashable, BitwiseCopyable {
+  package var high: UInt64
+  package var low: UInt64
+
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+}
+
+/// An answered `Allocate`: what makes it idempotent.
+package struct StoredAllocation: Sendable, Equatable {
+  package var user: UInt64
+  package var requestID: RequestID
+  /// The first 16 bytes of the request's SHA-256.
+  package var digest: RequestID
+  /// Ledger time.
+  package var expires: Int64
+  /// The answer, byte for byte.
+  package var answer: [UInt8]
+
+  package init(
+    user: UInt64, requestID: RequestID, digest: RequestID, expires: Int64, answer: [UInt8]
+  ) {
+    self.user = user
+    self.requestID = requestID
+    self.digest = digest
+    self.expires = expires
+    self.answer = answer
+  }
+}
+
+/// A campaign's definition. The last one of an id counts.
+package struct StoredCampaign: Sendable, Equatable {
+  package var id: String
+  package var key: UInt64
+  /// As a campaign file holds it: one campaign, or the policy where `id` is empty.
+  package var document: String
+  package var isPaused: Bool
+
+  package init(id: String, key: UInt64, document: String, isPaused: Bool) {
+    self.id = id
+    self.key = key
+    self.document = document
+    self.isPaused = isPaused
+  }
+}
+
+/// Storage cannot do what it must: what was asked for last is durable whole or not at all, and
+/// nothing more may be asked. The process stops allocating.
+package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible {
+  package var operation: String
+  package var reason: String
+
+  package init(operation: String, reason: String) {
+    self.operation = operation
+    self.reason = reason
+  }
+
+  package var description: String { "\(operation): \(reason)" }
+}
+
+/// A durable, ordered, atomic store. One owner at a time: a second one is refused when it opens.
+/// The seam between the embedded store, a simulation's disk, and a distributed one.
+package protocol Storage: AnyObject {
+  /// Makes `records` durable, all or none, in this order; returns after they are.
+  func commit(_ records: [StoredRecord]) throws(StorageError)
+
+  /// Everything that is stored: notes and campaigns (the last of each), then allocations that have
+  /// not been dropped (with empty answers), then entries in order of their commits.
+  func recover(_ visit: (StoredRecord) throws(StorageError) -> Void) throws(StorageError)
+
+  /// The answer of an allocation, byte for byte; nil = there is none.
+  func answer(user: UInt64, requestID: RequestID) throws(StorageError) -> [UInt8]?
+
+  /// Drops entries by reservation and lease whose sums `openings` carry on, and allocations that
+  /// have expired; all or nothing.
+  func compact(_ compaction: Compaction) throws(StorageError)
+}
+
+/// What a compaction drops and what it puts in its place.
+package struct Compaction: Sendable, Equatable {
+  /// Entries of reservations that ended before this (ledger time) go, as do entries of leases that
+  /// have ended and `opening`s; `fund`s go too.
+  package var endedBefore: Int64
+  /// Takes the place of what goes.
+  package var openings: [JournalEntry]
+  /// Allocations that expire before this go.
+  package var allocationsBefore: Int64
+
+  package init(endedBefore: Int64, openings: [JournalEntry], allocationsBefore: Int64) {
+    self.endedBefore = endedBefore
+    self.openings = openings
+    self.allocationsBefore = allocationsBefore
+  }
+}
