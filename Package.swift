@@ -82,6 +82,8 @@ let package = Package(
     swift("Executors", ["Syscalls", "Core"]),
     swift("Engine", ["Models", "Signals", "CKernels", "Core"]),
 
+    swift("Allocation", ["Campaigns", "Ledger", "Core"]),
+
     // Floor 3
     swift("Transport", ["HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
 
@@ -115,6 +117,7 @@ let package = Package(
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ReportTests", ["Report", "Core"]),
+    tests("AllocationTests", ["Allocation", "Campaigns", "Ledger", "Core"]),
     tests("CampaignsTests", ["Campaigns", "Core"]),
     tests("LedgerTests", ["Ledger", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
