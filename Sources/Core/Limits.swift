@@ -17,6 +17,26 @@ package enum Limits {
   /// The path of a field in an error, bytes: our own names and an index; the bound is the writer's.
   package static let fieldPathBytes = 256
 
+  // MARK: Allocation and delivery
+
+  /// `AllocateRequest.request_id`, bytes: 128 random bits, which two clients never share.
+  package static let allocationIDBytes = 16
+  /// Slots of one `Allocate`: a page of results, five times over.
+  package static let allocationSlots = 100
+  /// Tokens of one `Release`: ten allocations of the most slots.
+  package static let releaseTokens = 1_000
+  /// Exposures of one report: 10,000 tokens of 128 bytes are a third of the longest message.
+  package static let reportExposures = 10_000
+  /// Exposures that one answer names because they were not settled: all of one report.
+  package static let reportExceptions = 10_000
+
+  // MARK: Campaign calls
+
+  /// Faults of a document that an answer names: more than anybody mends before applying again.
+  package static let campaignFaults = 100
+  /// Campaigns on one page of a list: 1,000 states of at most 300 bytes are below a window.
+  package static let campaignPage = 1_000
+
   // MARK: Sessions (proto/SESSION.md §15, §17)
 
   /// A HELLO, bytes: what is taken before anything is agreed. A hundred methods are 6 KB.
