@@ -61,5 +61,14 @@ extension Limits {
     ("sourceDepth", Double(sourceDepth)),
     ("jsonDepth", Double(jsonDepth)),
     ("jsonTokens", Double(jsonTokens)),
+    ("campaigns", Double(campaigns)),
+    ("promotions", Double(promotions)),
+    ("campaignsPerItem", Double(campaignsPerItem)),
+    ("campaignNames", Double(campaignNames)),
+    ("requestSegments", Double(requestSegments)),
+    ("slotSteps", Double(slotSteps)),
+    ("slotStepsDrawn", Double(slotStepsDrawn)),
+    ("propensityDraws", Double(propensityDraws)),
+    ("tallyStride", Double(tallyStride)),
   ]
 }

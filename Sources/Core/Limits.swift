@@ -147,4 +147,29 @@ package enum Limits {
   /// Strings, numbers, braces and brackets of a JSON document: 64 models of 4,096 features
   /// take 2.1 million, and the decoder keeps some tens of bytes for each.
   package static let jsonTokens = 4 << 20
+
+  // MARK: Campaigns
+
+  /// Campaigns of one server: two and a half times the hundred thousand that we measure with.
+  /// An index of campaigns is an Int32, and a bit of every name's bitset.
+  package static let campaigns = 1 << 18
+  /// Pairs of an item and a campaign that promotes it: ten times three million, 4 bytes each.
+  package static let promotions = 1 << 25
+  /// Campaigns of one item: three are usual; a batch of 10,000 such items is 2.6 million pairs,
+  /// some 15 ms.
+  package static let campaignsPerItem = 256
+  /// Distinct markets (or surfaces, or tiers) that campaigns name: there are 249 markets. A bitset
+  /// of all campaigns each: 32 MiB at most for a kind.
+  package static let campaignNames = 1_024
+  /// Segments of one request: four times what a profile commonly has.
+  package static let requestSegments = 64
+  /// Options that the choice of slots looks at, once it has one answer, before it is content:
+  /// about half a millisecond of a shard. Few conflicts need a hundredth.
+  package static let slotSteps = 1 << 17
+  /// The same for a request whose values are drawn, which is chosen `propensityDraws` times more.
+  package static let slotStepsDrawn = 1 << 13
+  /// Draws that a propensity is estimated from: its standard error is at most 1 ÷ (2 √64) = 6 %.
+  package static let propensityDraws = 64
+  /// One in so many batches is counted by campaign and reason: a power of two.
+  package static let tallyStride = 16
 }

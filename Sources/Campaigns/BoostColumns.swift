@@ -1,0 +1,34 @@
+internal import Core
+
+/// Where boosts are written, one value per candidate, little-endian, at any alignment.
+// Unchecked: plain addresses; one loop writes to its own columns.
+package struct BoostColumns: BitwiseCopyable, @unchecked Sendable {
+  /// Floats, at least 0.
+  package var boosts: UnsafeMutableRawPointer
+  /// `BoostReason`, one byte each.
+  package var reasons: UnsafeMutablePointer<UInt8>
+  /// Keys, 8 bytes each: of the campaign that the reason is about; 0: none.
+  package var keys: UnsafeMutableRawPointer
+  /// Its index; −1: none.
+  package var campaigns: UnsafeMutablePointer<Int32>?
+
+  package init(
+    boosts: UnsafeMutableRawPointer, reasons: UnsafeMutablePointer<UInt8>,
+    keys: UnsafeMutableRawPointer, campaigns: UnsafeMutablePointer<Int32>? = nil
+  ) {
+    self.boosts = boosts
+    self.reasons = reasons
+    self.keys = keys
+    self.campaigns = campaigns
+  }
+
+  @inline(__always)
+  func write(
+    _ position: Int, boost: Float, _ reason: BoostReason, key: UInt64, campaign: Int32
+  ) {
+    boosts.storeBytes(of: boost, toByteOffset: position * 4, as: Float.self)
+    reasons[position] = reason.rawValue
+    keys.storeBytes(of: key, toByteOffset: position * 8, as: UInt64.self)
+    if let campaigns { campaigns[position] = campaign }
+  }
+}
