@@ -54,5 +54,17 @@ extension Limits {
     ("sourceDepth", Double(sourceDepth)),
     ("jsonDepth", Double(jsonDepth)),
     ("jsonTokens", Double(jsonTokens)),
+    ("reservationMilliseconds", Double(reservationMilliseconds)),
+    ("leaseMilliseconds", Double(leaseMilliseconds)),
+    ("reportMilliseconds", Double(reportMilliseconds)),
+    ("ledgerCampaigns", Double(ledgerCampaigns)),
+    ("openReservations", Double(openReservations)),
+    ("rememberedReservations", Double(rememberedReservations)),
+    ("idempotentRequests", Double(idempotentRequests)),
+    ("ledgerStarts", Double(ledgerStarts)),
+    ("compactionEntries", Double(compactionEntries)),
+    ("leasedShare", Double(leasedShare)),
+    ("storageBusyMilliseconds", Double(storageBusyMilliseconds)),
+    ("storageLogPages", Double(storageLogPages)),
   ]
 }
