@@ -70,5 +70,17 @@ extension Limits {
     ("slotStepsDrawn", Double(slotStepsDrawn)),
     ("propensityDraws", Double(propensityDraws)),
     ("tallyStride", Double(tallyStride)),
+    ("reservationMilliseconds", Double(reservationMilliseconds)),
+    ("leaseMilliseconds", Double(leaseMilliseconds)),
+    ("reportMilliseconds", Double(reportMilliseconds)),
+    ("ledgerCampaigns", Double(ledgerCampaigns)),
+    ("openReservations", Double(openReservations)),
+    ("rememberedReservations", Double(rememberedReservations)),
+    ("idempotentRequests", Double(idempotentRequests)),
+    ("ledgerStarts", Double(ledgerStarts)),
+    ("compactionEntries", Double(compactionEntries)),
+    ("leasedShare", Double(leasedShare)),
+    ("storageBusyMilliseconds", Double(storageBusyMilliseconds)),
+    ("storageLogPages", Double(storageLogPages)),
   ]
 }

@@ -172,4 +172,33 @@ package enum Limits {
   package static let propensityDraws = 64
   /// One in so many batches is counted by campaign and reason: a power of two.
   package static let tallyStride = 16
+  // MARK: The ledger
+
+  /// How long a reservation waits for its exposure, milliseconds: half an hour, in which a queue of
+  /// ten tracks is heard.
+  package static let reservationMilliseconds: Int64 = 30 * 60_000
+  /// How long a lease lasts, milliseconds: twice a reservation, so that half of it is of use.
+  package static let leaseMilliseconds: Int64 = 60 * 60_000
+  /// How long after its reservation has expired an exposure may still be reported, milliseconds.
+  package static let reportMilliseconds: Int64 = 24 * 60 * 60_000
+  /// Campaigns that have accounts: ten times as many as are to be live.
+  package static let ledgerCampaigns = 1 << 20
+  /// Reservations of one shard that are open: half an hour of 580 a second; 100 MB.
+  package static let openReservations = 1 << 20
+  /// Reservations of one shard that are open, or have ended and are remembered to know their
+  /// reports again: a day of 190 a second; 8 bytes each, at a load of 0.53 to 0.8.
+  package static let rememberedReservations = 16 << 20
+  /// Answered requests of one shard that are kept to be idempotent: as many as open reservations.
+  package static let idempotentRequests = 1 << 20
+  /// Starts of a server on one folder: reservation ids hold 21 bits of it, one start a minute for
+  /// four years.
+  package static let ledgerStarts = 1 << 21
+  /// Journal entries that one compaction drops: half a second of the store's thread.
+  package static let compactionEntries = 200_000
+  /// The share of a budget that may lie in leases, as a divisor: 1 ÷ 200 = 0.5 %.
+  package static let leasedShare: Int64 = 200
+  /// How long the storage's owner waits for a reader that opens or closes its file, milliseconds.
+  package static let storageBusyMilliseconds: Int32 = 5_000
+  /// Pages of 4 KiB in the write-ahead log before a commit copies them into the file.
+  package static let storageLogPages = 4_000
 }
