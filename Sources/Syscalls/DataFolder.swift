@@ -1,45 +1,23 @@
 internal import Glibc
 
-/// The folder that a server keeps its state in: made if it is not there, and nobody else's.
+/// The folder that a server keeps its state in: made if it is not there.
 package final class DataFolder: Sendable {
   package let path: String
   private let descriptor: Int32
-  /// Held for as long as the folder is ours.
-  private let lock: Int32
 
-  /// Opens or makes `path` (mode 0700), and takes its lock. EWOULDBLOCK: another process has it.
+  /// Opens or makes `path` (mode 0700).
   package init(path: String) throws(SystemError) {
     self.path = path
     if mkdir(path, 0o700) != 0, errno != EEXIST {
       throw SystemError(call: "mkdir", number: errno, subject: path)
     }
-    let folder = Int32(
+    descriptor = Int32(
       try blockingSystemCall("open", subject: path) {
         Int(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
       })
-    do throws(SystemError) {
-      let lock = Int32(
-        try blockingSystemCall("open", subject: path + "/lock") {
-          Int(openat(folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600))
-        })
-      do throws(SystemError) {
-        _ = try blockingSystemCall("flock", subject: path + "/lock") {
-          Int(flock(lock, LOCK_EX | LOCK_NB))
-        }
-      } catch {
-        _ = close(lock)
-        throw error
-      }
-      self.lock = lock
-    } catch {
-      _ = close(folder)
-      throw error
-    }
-    descriptor = folder
   }
 
   deinit {
-    _ = close(lock)
     _ = close(descriptor)
   }
 
