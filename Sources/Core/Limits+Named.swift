@@ -54,5 +54,8 @@ extension Limits {
     ("sourceDepth", Double(sourceDepth)),
     ("jsonDepth", Double(jsonDepth)),
     ("jsonTokens", Double(jsonTokens)),
+    ("capExactLimit", Double(capExactLimit)),
+    ("capWindows", Double(capWindows)),
+    ("capEntriesPerUser", Double(capEntriesPerUser)),
   ]
 }
