@@ -82,5 +82,8 @@ extension Limits {
     ("leasedShare", Double(leasedShare)),
     ("storageBusyMilliseconds", Double(storageBusyMilliseconds)),
     ("storageLogPages", Double(storageLogPages)),
+    ("capExactLimit", Double(capExactLimit)),
+    ("capWindows", Double(capWindows)),
+    ("capEntriesPerUser", Double(capEntriesPerUser)),
   ]
 }

@@ -201,4 +201,14 @@ package enum Limits {
   package static let storageBusyMilliseconds: Int32 = 5_000
   /// Pages of 4 KiB in the write-ahead log before a commit copies them into the file.
   package static let storageLogPages = 4_000
+  /// The largest limit of a cap that is counted by exact timestamps: 32 bytes for each user and
+  /// scope. Larger ones are estimated in 16.
+  package static let capExactLimit = 8
+  /// Windows by which a scope's larger limits are estimated: hours, days, weeks, months, each
+  /// twice. Rules of more different windows share the next longer.
+  package static let capWindows = 8
+  /// Places in which one user's exposures are counted at a time: 42 placements with campaign,
+  /// artist and release within the longest window, all of them new. A user beyond it counts as
+  /// capped. A read-only copy stays below 5.3 KB.
+  package static let capEntriesPerUser = 128
 }
