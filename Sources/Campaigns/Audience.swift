@@ -47,8 +47,8 @@ package struct Audience: BitwiseCopyable, @unchecked Sendable {
   let marketBits: UnsafePointer<UInt64>
   let surfaceBits: UnsafePointer<UInt64>
   let tierBits: UnsafePointer<UInt64>
-  /// Numbers of those of the request's segments that some campaign names.
-  var segments = InlineArray<64, Int32>(repeating: -1)
+  /// Of those of the request's segments that some campaign names; at least one.
+  var segmentBits: InlineArray<64, UnsafePointer<UInt64>>
   var segmentCount = 0
 
   package let timeUnixMilliseconds: Int64
@@ -69,22 +69,25 @@ extension CampaignSet {
   /// the user is not 0.
   package func audience(
     market: ByteSlice, surface: ByteSlice, tier: ByteSlice,
-    segments: UnsafeBufferPointer<ByteSlice>, timeUnixMilliseconds: Int64, user: UInt64,
+    segments names: UnsafeBufferPointer<ByteSlice>, timeUnixMilliseconds: Int64, user: UInt64,
     bucket: Int
   ) -> Audience? {
-    guard segments.count <= Limits.requestSegments else { return nil }
+    guard names.count <= Limits.requestSegments else { return nil }
     let boost = surfaceNames.index(of: surface).map { surfaceBoosts[$0] } ?? SurfaceBoost()
     var audience = Audience(
       marketBits: markets.bits(market), surfaceBits: surfaces.bits(surface),
-      tierBits: tiers.bits(tier), timeUnixMilliseconds: timeUnixMilliseconds, user: user,
-      arm: policy.holdout?.arm(user: user, bucket: bucket) ?? .none, weight: boost.weight,
+      tierBits: tiers.bits(tier), segmentBits: InlineArray(repeating: segments.openBits),
+      timeUnixMilliseconds: min(Instants.clamped(timeUnixMilliseconds), Instants.last - 1),
+      user: user, arm: policy.holdout?.arm(user: user, bucket: bucket) ?? .none, weight: boost.weight,
       cap: min(boost.cap, Double(Float.greatestFiniteMagnitude)),
       scale: Double(policy.scaleMicros))
-    for segment in segments {
-      guard let number = segmentNames.index(of: segment) else { continue }
-      audience.segments[audience.segmentCount] = Int32(number)
+    for name in names {
+      guard let bits = segments.knownBits(name) else { continue }
+      audience.segmentBits[audience.segmentCount] = bits
       audience.segmentCount += 1
     }
+    // Of a request without any the first row stands: the campaigns that are for all.
+    audience.segmentCount = max(audience.segmentCount, 1)
     return audience
   }
 }

@@ -23,12 +23,29 @@ package struct BoostColumns: BitwiseCopyable, @unchecked Sendable {
   }
 
   @inline(__always)
-  func write(
-    _ position: Int, boost: Float, _ reason: BoostReason, key: UInt64, campaign: Int32
-  ) {
+  func write(_ position: Int, _ boost: Float, _ reason: BoostReason) {
     boosts.storeBytes(of: boost, toByteOffset: position * 4, as: Float.self)
-    reasons[position] = reason.rawValue
-    keys.storeBytes(of: key, toByteOffset: position * 8, as: UInt64.self)
-    if let campaigns { campaigns[position] = campaign }
+    reasons[position] = reason.number
+  }
+}
+
+extension BoostReason {
+  /// `rawValue` without a call into Core.
+  @inline(__always)
+  var number: UInt8 {
+    switch self {
+    case .ok: 1
+    case .unknownItem: 2
+    case .noCampaign: 10
+    case .notInFlight: 11
+    case .market: 12
+    case .surface: 13
+    case .segment: 14
+    case .capped: 17
+    case .budgetSpent: 18
+    case .paced: 19
+    case .holdout: 20
+    case .tier: 21
+    }
   }
 }

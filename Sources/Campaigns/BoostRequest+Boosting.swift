@@ -1,52 +1,11 @@
 internal import Core
 
-/// Room for the loop over candidates: blocks that fit into the first cache.
-private struct BoostBlock {
-  /// Candidates of a block: enough for their cache misses to overlap.
-  static let candidates = 64
-  /// Pairs of a block: at least those of one candidate.
-  static let pairs = Limits.campaignsPerItem + 64
-
-  /// Of a candidate: where its row's campaigns begin, and where its pairs end.
-  let rowStarts: UnsafeMutablePointer<Int>
-  let pairEnds: UnsafeMutablePointer<Int>
-  /// Of a pair.
-  let campaigns: UnsafeMutablePointer<Int32>
-  let values: UnsafeMutablePointer<Double>
-  let gains: UnsafeMutablePointer<Double>
-  let checks: UnsafeMutablePointer<UInt8>
-
-  static let bytes = candidates * 16 + pairs * (4 + 8 + 8 + 1)
-
-  init(_ room: UnsafeMutableRawPointer) {
-    var next = room
-    func take<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
-      defer { next += count * MemoryLayout<T>.stride }
-      return next.bindMemory(to: type, capacity: count)
-    }
-    rowStarts = take(Int.self, BoostBlock.candidates)
-    pairEnds = take(Int.self, BoostBlock.candidates)
-    values = take(Double.self, BoostBlock.pairs)
-    gains = take(Double.self, BoostBlock.pairs)
-    campaigns = take(Int32.self, BoostBlock.pairs)
-    checks = take(UInt8.self, BoostBlock.pairs)
-  }
-}
-
-/// The best of a candidate's campaigns so far.
-private struct Leader: BitwiseCopyable {
-  var campaign = -1
-  var stage = CheckStage.notInFlight
-  var gain = -Double.infinity
-  var value = 0.0
-}
-
 extension BoostRequest {
   /// Of each candidate the boost of its best campaign, or why there is none.
   ///
-  /// A block goes through in four passes: where each row's campaigns lie, which they are, their
-  /// gains and checks, and the choice. The first three branch on nothing that they load, so their
-  /// cache misses overlap; allocates one block for the batch.
+  /// A block goes through in passes: its rows' entries; their campaigns; the gains and checks of
+  /// those; the choice; the keys. Passes that read memory which is not in a cache do nothing but
+  /// copy it, so that many misses are under way at once. Allocates one block for the batch.
   /// - Parameters:
   ///   - rows: `count` rows of the catalog; one outside of it: unknown item.
   ///   - calibrated: `count` scores; what is not finite counts as 0.
@@ -60,131 +19,147 @@ extension BoostRequest {
       var first = 0
       while first < count {
         let length = gather(rows + first, calibrated + first, count - first, block)
-        let pairs = block.pairEnds[length - 1]
-        weigh(pairs, block)
+        weigh(Int(block.ends[length - 1]), block)
         choose(rows + first, first, length, block, columns)
+        writeKeys(first, length, block, columns)
         first += length
       }
     }
   }
 
-  /// Passes 1 and 2. Answers how many candidates fit into the block: at least one.
+  /// Answers how many candidates fit into the block: at least one.
   private func gather(
     _ rows: UnsafePointer<Int32>, _ calibrated: UnsafePointer<Double>, _ count: Int,
     _ block: BoostBlock
   ) -> Int {
     let limit = min(count, BoostBlock.candidates)
-    var end = 0
-    var length = 0
-    while length < limit {
-      let places = places(ofRow: rows[length])
-      let next = end + places.count
-      guard next <= BoostBlock.pairs else { break }
-      block.rowStarts[length] = places.lowerBound
-      block.pairEnds[length] = next
-      end = next
-      length += 1
+    for candidate in 0..<limit {
+      let row = rows[candidate]
+      // The entry after the last row is empty.
+      let place = isKnown(row) ? Int(row) : tables.rowCount
+      block.copies[candidate] = UnsafeRawPointer(tables.rows)
+        .load(fromByteOffset: place &* 16, as: SIMD2<UInt64>.self)
     }
-    var pair = 0
-    for candidate in 0..<length {
+    var end = 0
+    for candidate in 0..<limit {
+      let own = Int(block.entries[candidate].count)
+      guard end + own <= BoostBlock.pairs else { return candidate }
       let score = calibrated[candidate]
       let value = score.isFinite ? score : 0
-      let own = tables.rowCampaigns + (block.rowStarts[candidate] - pair)
-      while pair < block.pairEnds[candidate] {
-        block.campaigns[pair] = own[pair]
-        block.values[pair] = value
-        pair += 1
+      if own <= RowEntry.inline {
+        for index in 0..<own {
+          block.campaigns[end + index] = block.entries[candidate].campaigns[index]
+          block.values[end + index] = value
+        }
+      } else {
+        let list = tables.overflow + Int(block.entries[candidate].campaigns[0])
+        for index in 0..<own {
+          block.campaigns[end + index] = list[index]
+          block.values[end + index] = value
+        }
       }
+      end += own
+      block.ends[candidate] = Int32(truncatingIfNeeded: end)
     }
-    return length
+    return limit
   }
 
-  /// Pass 3: gains before any draw, and the checks of records.
+  /// Gains before any draw, and the checks that need nothing else.
   private func weigh(_ pairs: Int, _ block: BoostBlock) {
+    for pair in 0..<pairs { block.hot[pair] = hot[Int(block.campaigns[pair])] }
     for pair in 0..<pairs {
-      let campaign = Int(block.campaigns[pair])
-      let record = tables.records + campaign
-      let standing = standings[campaign]
+      let own = block.hot[pair]
       block.gains[pair] = BoostRequest.gain(
-        value: block.values[pair], worth: record.pointee.worth, price: standing.price,
-        cost: record.pointee.cost)
-      block.checks[pair] = checks(campaign, record.pointee, standing)
+        value: block.values[pair], worth: own.worth, charge: own.charge)
+      block.checks[pair] = checks(Int(block.campaigns[pair]), own)
     }
   }
 
-  /// Pass 4: of the eligible campaigns the one with the largest gain, else the one that came
-  /// furthest; of equals the first.
+  /// Of the eligible campaigns the one with the largest gain, else the one that came furthest; of
+  /// equals the first.
   private func choose(
     _ rows: UnsafePointer<Int32>, _ first: Int, _ length: Int, _ block: BoostBlock,
     _ columns: BoostColumns
   ) {
+    let none = Int32(truncatingIfNeeded: tables.count)
     var pair = 0
     for candidate in 0..<length {
-      let end = block.pairEnds[candidate]
-      guard pair < end else {
-        let isKnown = UInt32(bitPattern: rows[candidate]) < UInt32(truncatingIfNeeded: tables.rowCount)
-        columns.write(
-          first + candidate, boost: 0, isKnown ? .noCampaign : .unknownItem, key: 0, campaign: -1)
-        continue
-      }
-      if audience.arm == .control {
-        columns.write(first + candidate, boost: 0, .holdout, key: 0, campaign: -1)
+      let end = Int(block.ends[candidate])
+      block.chosen[candidate] = none
+      if pair == end {
+        columns.write(first + candidate, 0, isKnown(rows[candidate]) ? .noCampaign : .unknownItem)
+      } else if audience.arm == .control {
+        columns.write(first + candidate, 0, .holdout)
         pair = end
-        continue
+      } else {
+        var leader = BoostLeader()
+        while pair < end {
+          consider(pair, rows[candidate], block.entries[candidate], block, &leader)
+          pair += 1
+        }
+        block.chosen[candidate] = Int32(truncatingIfNeeded: leader.campaign)
+        write(leader, first + candidate, columns)
       }
-      var leader = Leader()
-      while pair < end {
-        consider(pair, block, rowStart: block.rowStarts[candidate], &leader)
-        pair += 1
-      }
-      write(leader, first + candidate, columns)
     }
   }
 
   @inline(__always)
   private func consider(
-    _ pair: Int, _ block: BoostBlock, rowStart: Int, _ leader: inout Leader
+    _ pair: Int, _ row: Int32, _ entry: RowEntry, _ block: BoostBlock,
+    _ leader: inout BoostLeader
   ) {
     let campaign = Int(block.campaigns[pair])
-    var checks = block.checks[pair]
-    if checks & CheckBits.segments != 0 {
-      checks = checksWithSegments(checks, tables.records[campaign])
-    }
+    let checks = block.checks[pair]
     var stage = CheckStage(failures: checks)
-    guard stage >= leader.stage || leader.campaign < 0 else { return }
     var gain = block.gains[pair]
-    var value = block.values[pair]
-    if stage == .eligible, checks & CheckBits.special != 0 {
-      let record = tables.records[campaign]
-      if record.flags & CheckBits.drawn != 0 {
-        value *= factor(campaign, record, seed: seed)
+    var worth = block.values[pair] * block.hot[pair].worth
+    if stage == .eligible {
+      if checks & CheckBits.drawn != 0 {
+        let value = block.values[pair] * factor(campaign, tables.records[campaign], seed: seed)
+        worth = value * block.hot[pair].worth
         gain = BoostRequest.gain(
-          value: value, worth: record.worth, price: standings[campaign].price, cost: record.cost)
+          value: value, worth: block.hot[pair].worth, charge: block.hot[pair].charge)
       }
       // One that would not win need not be asked for its caps.
       if leader.stage == .eligible, !(gain > leader.gain) { return }
-      if isCapped(record, rowStart: rowStart) { stage = .capped }
+      if checks & CheckBits.caps != 0, isCapped(campaign, row, entry) { stage = .capped }
     }
-    let isBetter =
-      leader.campaign < 0 || stage > leader.stage
-      || (stage == .eligible && stage == leader.stage && gain > leader.gain)
-    if isBetter {
-      leader = Leader(campaign: campaign, stage: stage, gain: gain, value: value)
+    if leader.campaign < 0 || stage > leader.stage || (stage == .eligible && gain > leader.gain) {
+      leader = BoostLeader(campaign: campaign, stage: stage, gain: gain, worth: worth)
     }
   }
 
   @inline(__always)
-  private func write(_ leader: Leader, _ position: Int, _ columns: BoostColumns) {
-    let record = tables.records + leader.campaign
-    let key = record.pointee.key
-    let campaign = Int32(truncatingIfNeeded: leader.campaign)
+  private func isCapped(_ campaign: Int, _ row: Int32, _ entry: RowEntry) -> Bool {
+    if audience.user == 0 { return true }
+    guard
+      filter.mayBind(
+        campaign: campaign, artistHash: entry.artistHash, releaseHash: entry.releaseHash)
+    else { return false }
+    return isCapped(tables.records[campaign], row: row)
+  }
+
+  @inline(__always)
+  private func write(_ leader: BoostLeader, _ position: Int, _ columns: BoostColumns) {
     guard leader.stage == .eligible else {
-      columns.write(position, boost: 0, leader.stage.reason, key: key, campaign: campaign)
+      columns.write(position, 0, leader.stage.reason)
       return
     }
-    let isPaced = !(leader.gain > 0) && leader.value * record.pointee.worth > 0
+    let isPaced = !(leader.gain > 0) && leader.worth > 0
     let boost = BoostTerms.boost(
       gain: leader.gain, weight: audience.weight, scale: audience.scale, cap: audience.cap)
-    columns.write(position, boost: boost, isPaced ? .paced : .ok, key: key, campaign: campaign)
+    columns.write(position, boost, isPaced ? .paced : .ok)
+  }
+
+  private func writeKeys(
+    _ first: Int, _ length: Int, _ block: BoostBlock, _ columns: BoostColumns
+  ) {
+    let none = Int32(truncatingIfNeeded: tables.count)
+    for candidate in 0..<length {
+      let chosen = block.chosen[candidate]
+      columns.keys.storeBytes(
+        of: tables.keys[Int(chosen)], toByteOffset: (first + candidate) * 8, as: UInt64.self)
+      columns.campaigns?[first + candidate] = chosen == none ? -1 : chosen
+    }
   }
 }

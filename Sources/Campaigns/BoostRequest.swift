@@ -5,10 +5,12 @@ internal import Core
 // Unchecked: plain addresses into immutable objects and the caller's buffers.
 package struct BoostRequest: BitwiseCopyable, @unchecked Sendable {
   let tables: CampaignTables
+  let hot: UnsafePointer<CampaignHot>
   let standings: UnsafePointer<CampaignStanding>
   let posteriors: UnsafePointer<BetaPosterior>?
   package let audience: Audience
   let scopes: UserScopes
+  let filter: CapFilter
   let nowDeciseconds: Int64
   package let seed: UInt64
 }
@@ -22,95 +24,66 @@ extension CampaignBoard {
     audience: Audience, scopes: UserScopes, ledgerMilliseconds: Int64, seed: UInt64
   ) -> BoostRequest {
     BoostRequest(
-      tables: set.tables, standings: standings, posteriors: posteriors, audience: audience,
-      scopes: scopes, nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
+      tables: set.tables, hot: hot, standings: standings, posteriors: posteriors,
+      audience: audience, scopes: scopes, filter: CapFilter(scopes, set: set), nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
   }
 }
 
 /// A campaign's answer for one candidate.
 struct Verdict: BitwiseCopyable {
   var stage: CheckStage
+  var value: Double
   /// Micros; what `allocation.md` §1 says.
   var gain: Double
 }
 
 extension BoostRequest {
-  /// Where the campaigns of a row lie; empty for a row that is not there.
   @inline(__always)
-  func places(ofRow row: Int32) -> Range<Int> {
-    guard UInt32(bitPattern: row) < UInt32(truncatingIfNeeded: tables.rowCount) else {
-      return 0..<0
-    }
-    let start = Int(tables.rowStarts[Int(row)])
-    return start..<max(start, Int(tables.rowStarts[Int(row) + 1]))
+  func isKnown(_ row: Int32) -> Bool {
+    UInt32(bitPattern: row) < UInt32(truncatingIfNeeded: tables.rowCount)
   }
 
-  /// The checks that need no more than the record, as `CheckBits`, with the record's flags.
+  /// The checks that need no more than half a cache line, as `CheckBits`.
   @inline(__always)
-  func checks(_ campaign: Int, _ record: CampaignRecord, _ standing: CampaignStanding) -> UInt8 {
+  func checks(_ campaign: Int, _ hot: CampaignHot) -> UInt16 {
     let word = campaign >> 6
-    let bit = UInt64(campaign & 63)
+    let bit = UInt64(truncatingIfNeeded: campaign & 63)
     let time = audience.timeUnixMilliseconds
-    let isOut: UInt8 =
-      (time < record.flightStart ? CheckBits.flight : 0)
-      | (time >= record.flightEnd ? CheckBits.flight : 0)
-    let market = UInt8(truncatingIfNeeded: ~(audience.marketBits[word] >> bit) & 1)
-    let surface = UInt8(truncatingIfNeeded: ~(audience.surfaceBits[word] >> bit) & 1)
-    let tier = UInt8(truncatingIfNeeded: ~(audience.tierBits[word] >> bit) & 1)
-    return isOut | market << 1 | surface << 2 | tier << 3 | standing.blocks
-      | UInt8(truncatingIfNeeded: record.flags)
-  }
-
-  /// Adds the check of segments where the record asks for it.
-  func checksWithSegments(_ checks: UInt8, _ record: CampaignRecord) -> UInt8 {
-    sharesSegment(record) ? checks : checks | CheckBits.segment
-  }
-
-  private func sharesSegment(_ record: CampaignRecord) -> Bool {
-    let own = tables.segments + Int(record.segmentStart)
-    for index in 0..<audience.segmentCount {
-      let wanted = audience.segments[index]
-      var low = 0
-      var high = Int(record.segmentCount)
-      while low < high {
-        let middle = (low + high) / 2
-        if own[middle] < wanted { low = middle + 1 } else { high = middle }
-      }
-      if low < Int(record.segmentCount), own[low] == wanted { return true }
-    }
-    return false
+    let flight: UInt16 =
+      (time < hot.opening >> 16 ? CheckBits.flight : 0)
+      | (time >= hot.flightEnd ? CheckBits.flight : 0)
+    let market = UInt16(truncatingIfNeeded: ~(audience.marketBits[word] >> bit) & 1)
+    let surface = UInt16(truncatingIfNeeded: ~(audience.surfaceBits[word] >> bit) & 1)
+    let tier = UInt16(truncatingIfNeeded: ~(audience.tierBits[word] >> bit) & 1)
+    var segments: UInt64 = 0
+    for index in 0..<audience.segmentCount { segments |= audience.segmentBits[index][word] }
+    let segment = UInt16(truncatingIfNeeded: ~(segments >> bit) & 1)
+    return flight | market << 1 | surface << 2 | tier << 3 | segment << 4
+      | UInt16(truncatingIfNeeded: hot.opening)
   }
 
   /// Whether one of the campaign's caps allows no more; of an anonymous user every cap.
-  func isCapped(_ record: CampaignRecord, rowStart: Int) -> Bool {
+  func isCapped(_ record: CampaignRecord, row: Int32) -> Bool {
     guard record.capCount > 0 else { return false }
     guard audience.user != 0 else { return true }
-    let rules = tables.caps + Int(record.capStart)
     for index in 0..<Int(record.capCount) {
-      let rule = rules[index]
-      // The common user has nothing of the kind, and the row's number is a cache miss.
-      guard scopes.hasAny(rule.scope), let key = capKey(rule.scope, record, rowStart) else {
-        continue
-      }
+      let rule = tables.caps[Int(record.capStart) + index]
+      guard let key = capKey(rule.scope, record, row) else { continue }
       if scopes.isExhausted(rule, key: key, nowDeciseconds: nowDeciseconds) { return true }
     }
     return false
   }
 
   /// What a cap counts by; nil: the row has no such number, and the cap does not bind.
-  @inline(__always)
-  func capKey(_ scope: CapScope, _ record: CampaignRecord, _ rowStart: Int) -> UInt64? {
+  func capKey(_ scope: CapScope, _ record: CampaignRecord, _ row: Int32) -> UInt64? {
+    let number: Int64?
     switch scope {
     case .userCampaign: return record.key
-    case .userArtist: return BoostRequest.number(tables.artists, rowStart)
-    case .userRelease: return BoostRequest.number(tables.releases, rowStart)
+    case .userArtist: number = tables.artists?[Int(row)]
+    case .userRelease: number = tables.releases?[Int(row)]
     }
-  }
-
-  @inline(__always)
-  private static func number(_ column: UnsafePointer<Int64>?, _ rowStart: Int) -> UInt64? {
-    guard let column, column[rowStart] != CampaignTables.missing else { return nil }
-    return UInt64(bitPattern: column[rowStart])
+    guard let number, number != CampaignTables.missing else { return nil }
+    return UInt64(bitPattern: number)
   }
 
   /// What a calibrated score is multiplied with; 1 where nothing is drawn.
@@ -123,22 +96,19 @@ extension BoostRequest {
 
   /// value · worth − price · cost, micros; what is no number counts as the least.
   @inline(__always)
-  static func gain(value: Double, worth: Double, price: Double, cost: Double) -> Double {
-    let gain = value * worth - price * cost
+  static func gain(value: Double, worth: Double, charge: Double) -> Double {
+    let gain = value * worth - charge
     return gain == gain ? gain : -.infinity
   }
 
   /// All checks of one campaign, one after the other: what the loop computes by blocks.
-  func verdict(_ campaign: Int, rowStart: Int, calibrated: Double) -> Verdict {
+  func verdict(_ campaign: Int, row: Int32, calibrated: Double) -> Verdict {
     let record = tables.records[campaign]
-    let standing = standings[campaign]
-    var bits = checks(campaign, record, standing)
-    if bits & CheckBits.segments != 0 { bits = checksWithSegments(bits, record) }
+    let own = hot[campaign]
+    var stage = CheckStage(failures: checks(campaign, own))
+    if stage == .eligible, isCapped(record, row: row) { stage = .capped }
     let value = calibrated * factor(campaign, record, seed: seed)
-    let gain = BoostRequest.gain(
-      value: value, worth: record.worth, price: standing.price, cost: record.cost)
-    var stage = CheckStage(failures: bits)
-    if stage == .eligible, isCapped(record, rowStart: rowStart) { stage = .capped }
-    return Verdict(stage: stage, gain: gain)
+    let gain = BoostRequest.gain(value: value, worth: own.worth, charge: own.charge)
+    return Verdict(stage: stage, value: value, gain: gain)
   }
 }

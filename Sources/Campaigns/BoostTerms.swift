@@ -31,7 +31,7 @@ package struct BoostTerms: Sendable, Equatable, BitwiseCopyable {
   /// The formula on these terms alone, in double, left to right, rounded once.
   package var boost: Float {
     BoostTerms.boost(
-      gain: BoostRequest.gain(value: value, worth: worth, price: price, cost: cost),
+      gain: BoostRequest.gain(value: value, worth: worth, charge: price * cost),
       weight: weight, scale: scale, cap: cap)
   }
 
@@ -93,7 +93,7 @@ extension BoostRequest {
     terms.price = standings[Int(campaign)].price
     terms.cost = record.cost
     terms.gain = BoostRequest.gain(
-      value: terms.value, worth: terms.worth, price: terms.price, cost: terms.cost)
+      value: terms.value, worth: terms.worth, charge: terms.price * terms.cost)
     return terms
   }
 }

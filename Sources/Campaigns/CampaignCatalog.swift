@@ -28,7 +28,8 @@ package enum CampaignSetError: Error, Equatable {
   /// More than `Limits.campaignsPerItem` campaigns promote the item; the campaign is the one that
   /// is over.
   case tooManyCampaignsOfItem(row: Int32, campaign: String)
-  /// More than `Limits.campaignNames` markets, surfaces or tiers are named.
+  /// More than `Limits.campaignNames` markets, surfaces or tiers are named, or more segments than
+  /// `Limits.campaignSegments`.
   case tooManyNames(kind: String, Int)
   case idTwice(String)
   case keyTwice(String)

@@ -1,8 +1,8 @@
 internal import Core
 
-/// What the loop over candidates reads of a campaign: one cache line.
+/// What a campaign's caps and draws need beyond `CampaignHot`.
 struct CampaignRecord: BitwiseCopyable {
-  /// Milliseconds since 1970, half-open; of a paused campaign an interval without instants.
+  /// Milliseconds since 1970, half-open, within `Instants`.
   var flightStart: Int64
   var flightEnd: Int64
   /// Micros.
@@ -12,12 +12,20 @@ struct CampaignRecord: BitwiseCopyable {
   /// Where its rules lie in `CampaignTables.caps`.
   var capStart: UInt32
   var capCount: UInt32
-  /// Where its segments lie in `CampaignTables.segments`, in rising order.
-  var segmentStart: UInt32
-  var segmentCount: UInt32
-  /// `CheckBits.segments` and `CheckBits.special` where they apply.
-  var flags: UInt32
-  var scopes: UInt32
+  /// `CheckBits`.
+  var flags: UInt16
+}
+
+/// The campaigns of a row: 16 bytes, so that the usual row costs one cache miss.
+struct RowEntry: BitwiseCopyable {
+  var count: UInt16 = 0
+  /// `CapFilter.hash` of the row's artist and release.
+  var artistHash: UInt8 = 0
+  var releaseHash: UInt8 = 0
+  /// Rising; of more than three campaigns the first is their place in `CampaignTables.overflow`.
+  var campaigns = InlineArray<3, Int32>(repeating: 0)
+
+  static var inline: Int { 3 }
 }
 
 /// The addresses of a set's memory: what the loop takes along instead of the object.
@@ -26,23 +34,31 @@ struct CampaignTables: BitwiseCopyable, @unchecked Sendable {
   var count: Int
   var rowCount: Int
   var records: UnsafePointer<CampaignRecord>
-  /// The campaigns of row r: `rowCampaigns[rowStarts[r] ..< rowStarts[r + 1]]`, rising.
-  var rowStarts: UnsafePointer<UInt32>
-  var rowCampaigns: UnsafePointer<Int32>
-  /// The artist and the release of row r at `rowStarts[r]`, where a cap needs them.
+  /// By index, and 0 after the last.
+  var keys: UnsafePointer<UInt64>
+  /// By row, and an empty one after the last.
+  var rows: UnsafePointer<RowEntry>
+  var overflow: UnsafePointer<Int32>
+  /// By row, where a cap needs them.
   var artists: UnsafePointer<Int64>?
   var releases: UnsafePointer<Int64>?
   var caps: UnsafePointer<CapRule>
-  var segments: UnsafePointer<Int32>
 
-  static let missing = Int64.min
+  static var missing: Int64 { .min }
+}
+
+/// Times are kept in 47 bits: milliseconds from the year −260 to 4199; beyond is the end.
+enum Instants {
+  static var last: Int64 { 1 << 46 }
+
+  static func clamped(_ milliseconds: Int64) -> Int64 { max(-last, min(milliseconds, last)) }
 }
 
 /// All campaigns of a server, compiled for one catalog: immutable, read by every thread.
 ///
-/// A campaign's index is its place by id. An item's campaigns lie side by side in one array, what
-/// the loop needs of a campaign in one cache line, and who may get it in one bit for each market,
-/// surface and tier.
+/// A campaign's index is its place by id. The campaigns of an item lie in its row's entry, and who
+/// may get a campaign in one bit for each market, surface, tier and segment. What else the loop needs of it
+/// lies in half a cache line of the board, since a part of that changes.
 // Unchecked: written in `init`, only read afterwards, freed in `deinit`.
 package final class CampaignSet: @unchecked Sendable {
   package let count: Int
@@ -59,11 +75,12 @@ package final class CampaignSet: @unchecked Sendable {
   let markets: NameBits
   let surfaces: NameBits
   let tiers: NameBits
-  let segmentNames: NameTable
+  let segments: NameBits
   let surfaceNames: NameTable
   let surfaceBoosts: [SurfaceBoost]
   private let indexOfKey: [UInt64: Int32]
   private let memory: FlatMemory
+  private let promotions: Promotions
 
   /// Takes time in proportion to campaigns and items; asks `catalog` once for every item.
   package init(
@@ -78,9 +95,12 @@ package final class CampaignSet: @unchecked Sendable {
     count = sorted.count
     rowCount = catalog.rowCount
     self.policy = policy
-    markets = try NameBits("markets", sorted.map(\.campaign.markets))
-    surfaces = try NameBits("surfaces", sorted.map(\.campaign.surfaces))
-    tiers = try NameBits("tiers", sorted.map(\.campaign.tiers))
+    let names = Limits.campaignNames
+    markets = try NameBits("markets", sorted.map(\.campaign.markets), limit: names)
+    surfaces = try NameBits("surfaces", sorted.map(\.campaign.surfaces), limit: names)
+    tiers = try NameBits("tiers", sorted.map(\.campaign.tiers), limit: names)
+    segments = try NameBits(
+      "segments", sorted.map(\.campaign.segments), limit: Limits.campaignSegments)
     let surfaceList = policy.surfaces.keys.sorted()
     surfaceNames = NameTable(surfaceList)
     surfaceBoosts = surfaceList.map { policy.surfaces[$0] ?? SurfaceBoost() }
@@ -88,18 +108,16 @@ package final class CampaignSet: @unchecked Sendable {
 
     let memory = FlatMemory()
     self.memory = memory
-    let segments = SegmentLists(sorted.map(\.campaign.segments))
-    segmentNames = NameTable(segments.names)
     let promotions = try Promotions(sorted.map(\.campaign), catalog: catalog)
     itemsKnown = promotions.itemsKnown
-    let (records, caps) = CampaignSet.records(sorted, segments: segments)
+    let (records, caps) = CampaignSet.records(sorted)
+    self.promotions = promotions
     tables = CampaignTables(
       count: sorted.count, rowCount: catalog.rowCount, records: memory.copy(records),
-      rowStarts: memory.copy(promotions.rowStarts),
-      rowCampaigns: memory.copy(promotions.rowCampaigns),
+      keys: memory.copy(sorted.map(\.key) + [0]), rows: UnsafePointer(promotions.rows),
+      overflow: UnsafePointer(promotions.overflow),
       artists: promotions.artists.map { memory.copy($0) },
-      releases: promotions.releases.map { memory.copy($0) }, caps: memory.copy(caps),
-      segments: memory.copy(segments.members))
+      releases: promotions.releases.map { memory.copy($0) }, caps: memory.copy(caps))
   }
 
   package func index(ofKey key: UInt64) -> Int32? { indexOfKey[key] }
@@ -123,29 +141,29 @@ package final class CampaignSet: @unchecked Sendable {
       start: tables.caps + Int(record.capStart), count: Int(record.capCount))
   }
 
-  /// The number of the artist or release of a promoted row, where some campaign of the set has a
-  /// cap for it; nil: missing.
-  package func scopeNumber(_ scope: CapScope, row: Int32) -> Int64? {
-    guard row >= 0, Int(row) < rowCount else { return nil }
-    let start = Int(tables.rowStarts[Int(row)])
-    guard start < Int(tables.rowStarts[Int(row) + 1]) else { return nil }
-    let number =
-      switch scope {
-      case .userCampaign: CampaignTables.missing
-      case .userArtist: tables.artists?[start] ?? CampaignTables.missing
-      case .userRelease: tables.releases?[start] ?? CampaignTables.missing
-      }
-    return number == CampaignTables.missing ? nil : number
-  }
-
-  /// The campaigns that promote a row, by index.
+  /// The campaigns that promote a row, by index; they lie in the set.
   package func campaigns(ofRow row: Int32) -> UnsafeBufferPointer<Int32> {
     guard row >= 0, Int(row) < rowCount else { return UnsafeBufferPointer(start: nil, count: 0) }
-    let start = Int(tables.rowStarts[Int(row)])
-    let end = Int(tables.rowStarts[Int(row) + 1])
-    return UnsafeBufferPointer(start: tables.rowCampaigns + start, count: end - start)
+    return tables.campaigns(ofRow: Int(row))
   }
 
   /// Bytes that the set holds for the loop, names not counted.
-  package var flatBytes: Int { memory.bytes + markets.bytes + surfaces.bytes + tiers.bytes }
+  package var flatBytes: Int {
+    memory.bytes + promotions.bytes + markets.bytes + surfaces.bytes + tiers.bytes
+      + segments.bytes
+  }
+}
+
+extension CampaignTables {
+  @inline(__always)
+  func campaigns(ofRow row: Int) -> UnsafeBufferPointer<Int32> {
+    let entry = rows + row
+    let count = Int(entry.pointee.count)
+    guard count > RowEntry.inline else {
+      let first = UnsafeRawPointer(entry) + 4
+      return UnsafeBufferPointer(
+        start: first.assumingMemoryBound(to: Int32.self), count: count)
+    }
+    return UnsafeBufferPointer(start: overflow + Int(entry.pointee.campaigns[0]), count: count)
+  }
 }

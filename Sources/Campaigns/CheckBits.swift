@@ -3,19 +3,17 @@ package import Core
 /// The checks of a campaign against a request, one bit each, in their order: the lowest bit that
 /// is set is the check that keeps the campaign out.
 enum CheckBits {
-  static let flight: UInt8 = 1 << 0
-  static let market: UInt8 = 1 << 1
-  static let surface: UInt8 = 1 << 2
-  static let tier: UInt8 = 1 << 3
-  static let segment: UInt8 = 1 << 4
-  static let spent: UInt8 = 1 << 5
-  static let failures: UInt8 = 0x3F
-  /// Flags of a record, carried along: the segments have to be compared.
-  static let segments: UInt8 = 1 << 6
-  /// It has caps, or its value is drawn.
-  static let special: UInt8 = 1 << 7
-  /// In a record alone: its value is drawn.
-  static let drawn: UInt32 = 1 << 8
+  static var flight: UInt16 { 1 << 0 }
+  static var market: UInt16 { 1 << 1 }
+  static var surface: UInt16 { 1 << 2 }
+  static var tier: UInt16 { 1 << 3 }
+  static var segment: UInt16 { 1 << 4 }
+  static var spent: UInt16 { 1 << 5 }
+  static var failures: UInt16 { 0x3F }
+  /// Not failures, but what is left to look at: it has caps,
+  static var caps: UInt16 { 1 << 7 }
+  /// its value is drawn.
+  static var drawn: UInt16 { 1 << 8 }
 }
 
 /// How far a campaign came in the order of checks.
@@ -37,7 +35,7 @@ package enum CheckStage: UInt8, Sendable, CaseIterable, BitwiseCopyable, Compara
 
   /// The stage of the lowest bit that is set.
   @inline(__always)
-  init(failures: UInt8) {
+  init(failures: UInt16) {
     let bits = failures & CheckBits.failures
     self =
       bits == 0

@@ -1,7 +1,7 @@
 internal import Core
 
-/// One bit of every campaign for each name of a kind (market, surface, tier): whether the campaign
-/// is for it. A campaign that names none is for all.
+/// One bit of every campaign for each name of a kind (market, surface, tier, segment): whether the
+/// campaign is for it. A campaign that names none is for all.
 // Unchecked: written in `init`, only read afterwards, freed in `deinit`.
 final class NameBits: @unchecked Sendable {
   private let names: NameTable
@@ -9,7 +9,7 @@ final class NameBits: @unchecked Sendable {
   private let wordsEach: Int
   let bytes: Int
 
-  init(_ kind: String, _ lists: [[String]?]) throws(CampaignSetError) {
+  init(_ kind: String, _ lists: [[String]?], limit: Int) throws(CampaignSetError) {
     var places: [String: Int] = [:]
     var distinct: [String] = []
     for list in lists {
@@ -18,7 +18,7 @@ final class NameBits: @unchecked Sendable {
         distinct.append(name)
       }
     }
-    guard distinct.count <= Limits.campaignNames else {
+    guard distinct.count <= limit else {
       throw .tooManyNames(kind: kind, distinct.count)
     }
     names = NameTable(distinct)
@@ -47,8 +47,16 @@ final class NameBits: @unchecked Sendable {
 
   /// The bits of a name, by campaign; they lie in here.
   func bits(_ name: ByteSlice) -> UnsafePointer<UInt64> {
-    UnsafePointer(words + (names.index(of: name) ?? names.count) * wordsEach)
+    knownBits(name) ?? openBits
   }
+
+  /// nil: no campaign names it.
+  func knownBits(_ name: ByteSlice) -> UnsafePointer<UInt64>? {
+    names.index(of: name).map { UnsafePointer(words + $0 * wordsEach) }
+  }
+
+  /// The campaigns that name none.
+  var openBits: UnsafePointer<UInt64> { UnsafePointer(words + names.count * wordsEach) }
 }
 
 /// Blocks of plain values that live as long as this does, each on its own cache lines.

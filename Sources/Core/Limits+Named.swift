@@ -65,6 +65,7 @@ extension Limits {
     ("promotions", Double(promotions)),
     ("campaignsPerItem", Double(campaignsPerItem)),
     ("campaignNames", Double(campaignNames)),
+    ("campaignSegments", Double(campaignSegments)),
     ("requestSegments", Double(requestSegments)),
     ("slotSteps", Double(slotSteps)),
     ("slotStepsDrawn", Double(slotStepsDrawn)),

@@ -161,6 +161,8 @@ package enum Limits {
   /// Distinct markets (or surfaces, or tiers) that campaigns name: there are 249 markets. A bitset
   /// of all campaigns each: 32 MiB at most for a kind.
   package static let campaignNames = 1_024
+  /// Distinct segments that campaigns name: a bitset of all campaigns each, 128 MiB at most.
+  package static let campaignSegments = 4_096
   /// Segments of one request: four times what a profile commonly has.
   package static let requestSegments = 64
   /// Options that the choice of slots looks at, once it has one answer, before it is content:
