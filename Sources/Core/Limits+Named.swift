@@ -86,5 +86,17 @@ extension Limits {
     ("capExactLimit", Double(capExactLimit)),
     ("capWindows", Double(capWindows)),
     ("capEntriesPerUser", Double(capEntriesPerUser)),
+    ("campaignItems", Double(campaignItems)),
+    ("campaignFileBytes", Double(campaignFileBytes)),
+    ("campaignPartValues", Double(campaignPartValues)),
+    ("campaignPartBytes", Double(campaignPartBytes)),
+    ("campaignNesting", Double(campaignNesting)),
+    ("campaignIndent", Double(campaignIndent)),
+    ("campaignFaults", Double(campaignFaults)),
+    ("campaignCaps", Double(campaignCaps)),
+    ("campaignCapSeconds", Double(campaignCapSeconds)),
+    ("campaignNames", Double(campaignNames)),
+    ("campaignNameBytes", Double(campaignNameBytes)),
+    ("campaignFlightMilliseconds", Double(campaignFlightMilliseconds)),
   ]
 }
