@@ -92,10 +92,9 @@ extension Limits {
     ("campaignPartBytes", Double(campaignPartBytes)),
     ("campaignNesting", Double(campaignNesting)),
     ("campaignIndent", Double(campaignIndent)),
-    ("campaignFaults", Double(campaignFaults)),
     ("campaignCaps", Double(campaignCaps)),
     ("campaignCapSeconds", Double(campaignCapSeconds)),
-    ("campaignNames", Double(campaignNames)),
+    ("campaignNamesEach", Double(campaignNamesEach)),
     ("campaignNameBytes", Double(campaignNameBytes)),
     ("campaignFlightMilliseconds", Double(campaignFlightMilliseconds)),
   ]

@@ -213,12 +213,12 @@ package enum Limits {
   /// artist and release within the longest window, all of them new. A user beyond it counts as
   /// capped. A read-only copy stays below 5.3 KB.
   package static let capEntriesPerUser = 128
+
   // MARK: Campaign files
 
-  /// Campaigns of one server, and of one file.
-  package static let campaigns = 100_000
-  /// Items that all campaigns of a server promote together: ten each.
-  package static let campaignItems = 1_000_000
+  /// Items that all campaigns of a server promote together, each counted by campaign: four million
+  /// are 40 each of the hundred thousand that we measure with.
+  package static let campaignItems = 4_000_000
   /// A campaign file, bytes: 100,000 campaigns of 512 and a million items of 64 are 115 MB.
   package static let campaignFileBytes = 128 << 20
   /// Values that are composed at a time: a campaign that has all of a server's items, and half as
@@ -230,14 +230,12 @@ package enum Limits {
   package static let campaignNesting = 16
   /// Columns of indentation, which bound the nesting of blocks: eight for each level in use.
   package static let campaignIndent = 64
-  /// Faults of a file that are told; the rest are counted. Nobody reads on after a hundred.
-  package static let campaignFaults = 100
   /// Caps of one campaign: three scopes by day, week and month, less one.
   package static let campaignCaps = 8
   /// The window of a cap, seconds: 90 days.
   package static let campaignCapSeconds: UInt32 = 90 * 86_400
   /// Markets, surfaces, tiers or segments of one campaign: four times as many as countries.
-  package static let campaignNames = 1_024
+  package static let campaignNamesEach = 1_024
   /// An item, surface, tier, segment or salt, bytes: as long as any other name.
   package static let campaignNameBytes = 1_024
   /// A flight, milliseconds: ten years.
