@@ -122,7 +122,11 @@ extension BoostRequest {
       }
       // One that would not win need not be asked for its caps.
       if leader.stage == .eligible, !(gain > leader.gain) { return }
-      if checks & CheckBits.caps != 0, isCapped(campaign, row, entry) { stage = .capped }
+      if checks & CheckBits.caps != 0, mayBeCapped(campaign, entry),
+        isCapped(campaign, row, entry)
+      {
+        stage = .capped
+      }
     }
     if leader.campaign < 0 || stage > leader.stage || (stage == .eligible && gain > leader.gain) {
       leader = BoostLeader(campaign: campaign, stage: stage, gain: gain, worth: worth)
@@ -130,13 +134,8 @@ extension BoostRequest {
   }
 
   @inline(__always)
-  private func isCapped(_ campaign: Int, _ row: Int32, _ entry: RowEntry) -> Bool {
-    if audience.user == 0 { return true }
-    guard
-      filter.mayBind(
-        campaign: campaign, artistHash: entry.artistHash, releaseHash: entry.releaseHash)
-    else { return false }
-    return isCapped(tables.records[campaign], row: row)
+  private func mayBeCapped(_ campaign: Int, _ entry: RowEntry) -> Bool {
+    audience.user == 0 || filter.mayBind(campaign, entry)
   }
 
   @inline(__always)

@@ -25,7 +25,8 @@ extension CampaignBoard {
   ) -> BoostRequest {
     BoostRequest(
       tables: set.tables, hot: hot, standings: standings, posteriors: posteriors,
-      audience: audience, scopes: scopes, filter: CapFilter(scopes, set: set), nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
+      audience: audience, scopes: scopes, filter: CapFilter(scopes, set: set),
+      nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
   }
 }
 
@@ -63,12 +64,16 @@ extension BoostRequest {
   }
 
   /// Whether one of the campaign's caps allows no more; of an anonymous user every cap.
-  func isCapped(_ record: CampaignRecord, row: Int32) -> Bool {
+  func isCapped(_ campaign: Int, _ row: Int32, _ entry: RowEntry) -> Bool {
+    let record = tables.records[campaign]
     guard record.capCount > 0 else { return false }
     guard audience.user != 0 else { return true }
     for index in 0..<Int(record.capCount) {
       let rule = tables.caps[Int(record.capStart) + index]
-      guard let key = capKey(rule.scope, record, row) else { continue }
+      // A row's artist is a cache miss, so the bit comes first.
+      guard filter.mayBind(rule.scope, campaign, entry),
+        let key = capKey(rule.scope, record, row)
+      else { continue }
       if scopes.isExhausted(rule, key: key, nowDeciseconds: nowDeciseconds) { return true }
     }
     return false
@@ -106,7 +111,7 @@ extension BoostRequest {
     let record = tables.records[campaign]
     let own = hot[campaign]
     var stage = CheckStage(failures: checks(campaign, own))
-    if stage == .eligible, isCapped(record, row: row) { stage = .capped }
+    if stage == .eligible, isCapped(campaign, row, tables.rows[Int(row)]) { stage = .capped }
     let value = calibrated * factor(campaign, record, seed: seed)
     let gain = BoostRequest.gain(value: value, worth: own.worth, charge: own.charge)
     return Verdict(stage: stage, value: value, gain: gain)

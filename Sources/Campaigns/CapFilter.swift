@@ -32,9 +32,22 @@ struct CapFilter: BitwiseCopyable {
     words[Int(scope.rawValue) * 4 + Int(hash >> 6)] >> UInt64(hash & 63)
   }
 
+  /// Whether any scope may.
   @inline(__always)
-  func mayBind(campaign: Int, artistHash: UInt8, releaseHash: UInt8) -> Bool {
-    let campaigns = bit(.userCampaign, CapFilter.hash(UInt64(truncatingIfNeeded: campaign)))
-    return (campaigns | bit(.userArtist, artistHash) | bit(.userRelease, releaseHash)) & 1 != 0
+  func mayBind(_ campaign: Int, _ entry: RowEntry) -> Bool {
+    let hash = CapFilter.hash(UInt64(truncatingIfNeeded: campaign))
+    return
+      (bit(.userCampaign, hash) | bit(.userArtist, entry.artistHash)
+      | bit(.userRelease, entry.releaseHash)) & 1 != 0
+  }
+
+  func mayBind(_ scope: CapScope, _ campaign: Int, _ entry: RowEntry) -> Bool {
+    let bits =
+      switch scope {
+      case .userCampaign: bit(scope, CapFilter.hash(UInt64(truncatingIfNeeded: campaign)))
+      case .userArtist: bit(scope, entry.artistHash)
+      case .userRelease: bit(scope, entry.releaseHash)
+      }
+    return bits & 1 != 0
   }
 }

@@ -39,7 +39,8 @@ package enum CheckStage: UInt8, Sendable, CaseIterable, BitwiseCopyable, Compara
     let bits = failures & CheckBits.failures
     self =
       bits == 0
-      ? .eligible : unsafeBitCast(UInt8(truncatingIfNeeded: bits.trailingZeroBitCount), to: Self.self)
+      ? .eligible
+      : unsafeBitCast(UInt8(truncatingIfNeeded: bits.trailingZeroBitCount), to: Self.self)
   }
 
   /// The reason of a boost of zero; of an eligible campaign `ok`.
