@@ -14,6 +14,8 @@ enum CheckBits {
   static var caps: UInt16 { 1 << 7 }
   /// its value is drawn.
   static var drawn: UInt16 { 1 << 8 }
+  /// It has caps that this user may have reached, or its value is drawn.
+  static var look: UInt16 { 1 << 9 }
 }
 
 /// How far a campaign came in the order of checks.
