@@ -78,7 +78,8 @@ extension CampaignSet {
       marketBits: markets.bits(market), surfaceBits: surfaces.bits(surface),
       tierBits: tiers.bits(tier), segmentBits: InlineArray(repeating: segments.openBits),
       timeUnixMilliseconds: min(Instants.clamped(timeUnixMilliseconds), Instants.last - 1),
-      user: user, arm: policy.holdout?.arm(user: user, bucket: bucket) ?? .none, weight: boost.weight,
+      user: user, arm: policy.holdout?.arm(user: user, bucket: bucket) ?? .none,
+      weight: boost.weight,
       cap: min(boost.cap, Double(Float.greatestFiniteMagnitude)),
       scale: Double(policy.scaleMicros))
     for name in names {

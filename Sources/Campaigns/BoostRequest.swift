@@ -25,7 +25,8 @@ extension CampaignBoard {
   ) -> BoostRequest {
     BoostRequest(
       tables: set.tables, hot: hot, standings: standings, posteriors: posteriors,
-      audience: audience, scopes: scopes, filter: CapFilter(scopes, set: set), nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
+      audience: audience, scopes: scopes, filter: CapFilter(scopes, set: set),
+      nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
   }
 }
 
@@ -43,32 +44,17 @@ extension BoostRequest {
     UInt32(bitPattern: row) < UInt32(truncatingIfNeeded: tables.rowCount)
   }
 
-  /// The checks that need no more than half a cache line, as `CheckBits`.
-  @inline(__always)
-  func checks(_ campaign: Int, _ hot: CampaignHot) -> UInt16 {
-    let word = campaign >> 6
-    let bit = UInt64(truncatingIfNeeded: campaign & 63)
-    let time = audience.timeUnixMilliseconds
-    let flight: UInt16 =
-      (time < hot.opening >> 16 ? CheckBits.flight : 0)
-      | (time >= hot.flightEnd ? CheckBits.flight : 0)
-    let market = UInt16(truncatingIfNeeded: ~(audience.marketBits[word] >> bit) & 1)
-    let surface = UInt16(truncatingIfNeeded: ~(audience.surfaceBits[word] >> bit) & 1)
-    let tier = UInt16(truncatingIfNeeded: ~(audience.tierBits[word] >> bit) & 1)
-    var segments: UInt64 = 0
-    for index in 0..<audience.segmentCount { segments |= audience.segmentBits[index][word] }
-    let segment = UInt16(truncatingIfNeeded: ~(segments >> bit) & 1)
-    return flight | market << 1 | surface << 2 | tier << 3 | segment << 4
-      | UInt16(truncatingIfNeeded: hot.opening)
-  }
-
   /// Whether one of the campaign's caps allows no more; of an anonymous user every cap.
-  func isCapped(_ record: CampaignRecord, row: Int32) -> Bool {
+  func isCapped(_ campaign: Int, _ row: Int32, _ entry: RowEntry) -> Bool {
+    let record = tables.records[campaign]
     guard record.capCount > 0 else { return false }
     guard audience.user != 0 else { return true }
     for index in 0..<Int(record.capCount) {
       let rule = tables.caps[Int(record.capStart) + index]
-      guard let key = capKey(rule.scope, record, row) else { continue }
+      // A row's artist is a cache miss, so the bit comes first.
+      guard filter.mayBind(rule.scope, campaign, entry),
+        let key = capKey(rule.scope, record, row)
+      else { continue }
       if scopes.isExhausted(rule, key: key, nowDeciseconds: nowDeciseconds) { return true }
     }
     return false
@@ -105,10 +91,27 @@ extension BoostRequest {
   func verdict(_ campaign: Int, row: Int32, calibrated: Double) -> Verdict {
     let record = tables.records[campaign]
     let own = hot[campaign]
-    var stage = CheckStage(failures: checks(campaign, own))
-    if stage == .eligible, isCapped(record, row: row) { stage = .capped }
+    var stage = CheckStage(failures: failures(campaign, own))
+    if stage == .eligible, isCapped(campaign, row, tables.rows[Int(row)]) { stage = .capped }
     let value = calibrated * factor(campaign, record, seed: seed)
     let gain = BoostRequest.gain(value: value, worth: own.worth, charge: own.charge)
     return Verdict(stage: stage, value: value, gain: gain)
+  }
+
+  private func failures(_ campaign: Int, _ hot: CampaignHot) -> UInt16 {
+    func isFor(_ bits: UnsafePointer<UInt64>) -> Bool {
+      bits[campaign >> 6] >> UInt64(campaign & 63) & 1 != 0
+    }
+    let time = audience.timeUnixMilliseconds
+    var failures = UInt16(truncatingIfNeeded: hot.opening)
+    if time < hot.opening >> 16 || time >= hot.flightEnd { failures |= CheckBits.flight }
+    if !isFor(audience.marketBits) { failures |= CheckBits.market }
+    if !isFor(audience.surfaceBits) { failures |= CheckBits.surface }
+    if !isFor(audience.tierBits) { failures |= CheckBits.tier }
+    let segments = 0..<audience.segmentCount
+    if !segments.contains(where: { isFor(audience.segmentBits[$0]) }) {
+      failures |= CheckBits.segment
+    }
+    return failures
   }
 }

@@ -2,7 +2,8 @@
 /// has never had, and the answer is a bit instead of a cache miss. A bit that is set proves
 /// nothing.
 struct CapFilter: BitwiseCopyable {
-  private var words = InlineArray<12, UInt64>(repeating: 0)
+  static var words: Int { 12 }
+  private var bits = InlineArray<12, UInt64>(repeating: 0)
 
   /// The top eight bits of Knuth's multiplicative hash (TAOCP 3, 6.4).
   @inline(__always)
@@ -24,17 +25,26 @@ struct CapFilter: BitwiseCopyable {
   }
 
   private mutating func insert(_ scope: CapScope, _ hash: UInt8) {
-    words[Int(scope.rawValue) * 4 + Int(hash >> 6)] |= 1 << UInt64(hash & 63)
+    bits[Int(scope.rawValue) * 4 + Int(hash >> 6)] |= 1 << UInt64(hash & 63)
   }
 
-  @inline(__always)
-  private func bit(_ scope: CapScope, _ hash: UInt8) -> UInt64 {
-    words[Int(scope.rawValue) * 4 + Int(hash >> 6)] >> UInt64(hash & 63)
+  func copy(to words: UnsafeMutablePointer<UInt64>) {
+    for index in 0..<CapFilter.words { words[index] = bits[index] }
   }
 
+  /// In the lowest bit, of a copy of the filter.
   @inline(__always)
-  func mayBind(campaign: Int, artistHash: UInt8, releaseHash: UInt8) -> Bool {
-    let campaigns = bit(.userCampaign, CapFilter.hash(UInt64(truncatingIfNeeded: campaign)))
-    return (campaigns | bit(.userArtist, artistHash) | bit(.userRelease, releaseHash)) & 1 != 0
+  static func bit(_ words: UnsafePointer<UInt64>, _ scope: CapScope, _ hash: UInt8) -> UInt64 {
+    words[Int(scope.rawValue) &* 4 &+ Int(hash >> 6)] >> UInt64(hash & 63)
+  }
+
+  func mayBind(_ scope: CapScope, _ campaign: Int, _ entry: RowEntry) -> Bool {
+    let hash =
+      switch scope {
+      case .userCampaign: CapFilter.hash(UInt64(truncatingIfNeeded: campaign))
+      case .userArtist: entry.artistHash
+      case .userRelease: entry.releaseHash
+      }
+    return bits[Int(scope.rawValue) * 4 + Int(hash >> 6)] >> UInt64(hash & 63) & 1 != 0
   }
 }

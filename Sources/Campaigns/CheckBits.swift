@@ -14,6 +14,8 @@ enum CheckBits {
   static var caps: UInt16 { 1 << 7 }
   /// its value is drawn.
   static var drawn: UInt16 { 1 << 8 }
+  /// It has caps that this user may have reached, or its value is drawn.
+  static var look: UInt16 { 1 << 9 }
 }
 
 /// How far a campaign came in the order of checks.
@@ -39,7 +41,8 @@ package enum CheckStage: UInt8, Sendable, CaseIterable, BitwiseCopyable, Compara
     let bits = failures & CheckBits.failures
     self =
       bits == 0
-      ? .eligible : unsafeBitCast(UInt8(truncatingIfNeeded: bits.trailingZeroBitCount), to: Self.self)
+      ? .eligible
+      : unsafeBitCast(UInt8(truncatingIfNeeded: bits.trailingZeroBitCount), to: Self.self)
   }
 
   /// The reason of a boost of zero; of an eligible campaign `ok`.
