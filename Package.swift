@@ -94,8 +94,8 @@ let package = Package(
     swift(
       "Server",
       [
-        "Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Syscalls", "Core",
-        logging,
+        "Transport", "Engine", "Wire", "EventLoop", "Signals", "Models", "Allocation",
+        "Campaigns", "Ledger", "Executors", "Crypto", "Syscalls", "Core", logging,
       ] + flyingFox),
     swift(
       "Client", ["HTTP2", "EventLoop", "Wire", "Policies", "Syscalls", "Core", metrics]),
@@ -108,6 +108,7 @@ let package = Package(
       name: "crescendo",
       dependencies: [
         "Load", "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals",
+        "SQLiteStorage", "Campaigns", "Ledger",
         "Models", "Crypto", "Report", "Wire", "Syscalls", "Core", argumentParser, logging, yams,
       ],
       swiftSettings: strict),

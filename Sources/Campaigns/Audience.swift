@@ -92,3 +92,10 @@ extension CampaignSet {
     return audience
   }
 }
+
+extension Audience {
+  /// The boost of a gain on this surface, rounded once.
+  package func boost(gain: Double) -> Float {
+    BoostTerms.boost(gain: gain, weight: weight, scale: scale, cap: cap)
+  }
+}

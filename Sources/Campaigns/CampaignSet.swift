@@ -1,4 +1,4 @@
-internal import Core
+package import Core
 
 /// What a campaign's caps and draws need beyond `CampaignHot`.
 struct CampaignRecord: BitwiseCopyable {
@@ -68,6 +68,7 @@ package final class CampaignSet: @unchecked Sendable {
   package let ids: [String]
   /// Items of a campaign that the catalog has, by index.
   package let itemsKnown: [Int32]
+  private let costs: [Micros]
   /// Whether any campaign's value is drawn.
   package let hasExploration: Bool
 
@@ -91,6 +92,7 @@ package final class CampaignSet: @unchecked Sendable {
     let order = entries.indices.sorted { entries[$0].campaign.id < entries[$1].campaign.id }
     let sorted = order.map { entries[$0] }
     ids = sorted.map(\.campaign.id)
+    costs = sorted.map(\.campaign.cost)
     indexOfKey = try CampaignSet.keys(sorted)
     count = sorted.count
     rowCount = catalog.rowCount
@@ -120,6 +122,15 @@ package final class CampaignSet: @unchecked Sendable {
       releases: promotions.releases.map { memory.copy($0) }, caps: memory.copy(caps))
   }
 
+  /// Of no campaigns.
+  package static func empty(_ catalog: CampaignCatalog) -> CampaignSet {
+    do throws(CampaignSetError) {
+      return try CampaignSet([], policy: CampaignPolicy(currency: "XXX"), catalog: catalog)
+    } catch {
+      preconditionFailure("no campaigns are too many: \(error)")
+    }
+  }
+
   package func index(ofKey key: UInt64) -> Int32? { indexOfKey[key] }
 
   package func index(ofID id: String) -> Int32? {
@@ -130,6 +141,25 @@ package final class CampaignSet: @unchecked Sendable {
       if ids[middle] < id { low = middle + 1 } else { high = middle }
     }
     return low < count && ids[low] == id ? Int32(low) : nil
+  }
+
+  /// The number of the artist or release of a promoted row, where some campaign of the set has a
+  /// cap for it; nil: missing.
+  package func scopeNumber(_ scope: CapScope, row: Int32) -> Int64? {
+    guard row >= 0, Int(row) < rowCount else { return nil }
+    let numbers: UnsafePointer<Int64>? =
+      switch scope {
+      case .userCampaign: nil
+      case .userArtist: tables.artists
+      case .userRelease: tables.releases
+      }
+    guard let number = numbers?[Int(row)], number != CampaignTables.missing else { return nil }
+    return number
+  }
+
+  /// What one exposure costs.
+  package func cost(_ index: Int32) -> Micros {
+    costs[Int(index)]
   }
 
   package func key(_ index: Int32) -> UInt64 { tables.records[Int(index)].key }

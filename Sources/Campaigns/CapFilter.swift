@@ -5,6 +5,8 @@ struct CapFilter: BitwiseCopyable {
   static var words: Int { 12 }
   private var bits = InlineArray<12, UInt64>(repeating: 0)
 
+  private init() {}
+
   /// The top eight bits of Knuth's multiplicative hash (TAOCP 3, 6.4).
   @inline(__always)
   static func hash(_ key: UInt64) -> UInt8 {
@@ -13,15 +15,17 @@ struct CapFilter: BitwiseCopyable {
 
   /// Campaigns are known by their index here; those that the set does not have are left out.
   init(_ scopes: UserScopes, set: CampaignSet) {
-    for record in scopes.records where record.count > 0 {
-      switch record.scope {
+    var filter = CapFilter()
+    scopes.forEach { scope, key in
+      switch scope {
       case .userCampaign:
-        guard let index = set.index(ofKey: record.key) else { continue }
-        insert(.userCampaign, CapFilter.hash(UInt64(index)))
+        guard let index = set.index(ofKey: key) else { return }
+        filter.insert(.userCampaign, CapFilter.hash(UInt64(index)))
       case .userArtist, .userRelease:
-        insert(record.scope, CapFilter.hash(record.key))
+        filter.insert(scope, CapFilter.hash(key))
       }
     }
+    self = filter
   }
 
   private mutating func insert(_ scope: CapScope, _ hash: UInt8) {

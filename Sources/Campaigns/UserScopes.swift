@@ -24,6 +24,8 @@ package struct ScopeRecord: BitwiseCopyable, @unchecked Sendable {
 // Unchecked: a plain address; the buffer's owner promises that nobody writes to it meanwhile.
 package struct UserScopes: BitwiseCopyable, @unchecked Sendable {
   let records: UnsafeBufferPointer<ScopeRecord>
+  /// As the user's shard keeps it, and when it is judged, by its clock.
+  private(set) var caps: (record: CapRecord, now: UInt32)?
 
   /// Of a user who has had nothing.
   package static var none: UserScopes { UserScopes(UnsafeBufferPointer(start: nil, count: 0)) }
@@ -32,11 +34,30 @@ package struct UserScopes: BitwiseCopyable, @unchecked Sendable {
     self.records = records
   }
 
+  /// - Parameter now: when caps are judged, by the clock of the record's table.
+  package init(_ record: CapRecord, now: UInt32) {
+    self.init(UnsafeBufferPointer(start: nil, count: 0))
+    caps = (record, now)
+  }
+
+  /// Calls `body` with the scope and key of all that the user has had.
+  @inline(__always)
+  func forEach(_ body: (CapScope, UInt64) -> Void) {
+    for record in records where record.count > 0 { body(record.scope, record.key) }
+    caps?.record.forEach { entry in
+      body(entry.scope, entry.key)
+      return true
+    }
+  }
+
   /// Whether the rule allows no further exposure of `key` at `nowDeciseconds` of ledger time: it
   /// has at least `limit` that are at most the window old. Both times are cut to tenths, so an
   /// exposure counts up to a tenth longer than the window, never shorter; one from the future
   /// counts, too.
   package func isExhausted(_ rule: CapRule, key: UInt64, nowDeciseconds: Int64) -> Bool {
+    if let caps {
+      return !caps.record.allows(CapRequirement(rule: rule, key: key), at: caps.now)
+    }
     let oldest = nowDeciseconds - Int64(rule.windowSeconds) * 10
     var counted = 0
     for record in records where record.key == key && record.scope == rule.scope {

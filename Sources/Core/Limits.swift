@@ -240,4 +240,20 @@ package enum Limits {
   package static let campaignNameBytes = 1_024
   /// A flight, milliseconds: ten years.
   package static let campaignFlightMilliseconds: Int64 = 3_653 * 86_400_000
+
+  // MARK: The ledger in a server
+
+  /// A signing key's age, seconds, after which a start makes a new one: 90 days.
+  package static let tokenKeySeconds: Int64 = 90 * 24 * 3_600
+  /// How often the ledger ends what is over and prices are reckoned anew, milliseconds: a change
+  /// is everywhere within a second.
+  package static let ledgerTickMilliseconds: UInt64 = 500
+  /// How long a shard asks for no lease of a campaign that had nothing to give, milliseconds.
+  package static let leaseRetryMilliseconds: Int64 = 1_000
+  /// Reservations and leases that one tick ends: some milliseconds of a shard.
+  package static let ledgerExpiries = 10_000
+  /// Batches of one report that are not acknowledged: ten times a disk's latency at 1,000 a second.
+  package static let reportBatches = 64
+  /// Times that an allocation waits for leases before it does without.
+  package static let leaseRounds = 8
 }

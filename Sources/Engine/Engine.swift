@@ -87,12 +87,13 @@ package final class Engine: @unchecked Sendable {
   /// Chooses how far the call goes and where, and cuts it into slices. The request's message may go
   /// away when `run` returns: what shards still read of it has been copied to `arena`.
   ///
-  /// `inPlaceNanoseconds` is what the loop may still spend in this turn. Nothing that is a worse
+  /// `inPlaceNanoseconds` is what the loop may still spend in this turn. `outlivesMessage`: `run`
+  /// comes later than the message goes. Nothing that is a worse
   /// answer than the request allows is begun: DEADLINE_EXCEEDED where time is short,
   /// RESOURCE_EXHAUSTED where the queue is long.
   package func schedule(
     _ call: UnsafeMutablePointer<ScoreCall>, lowest: Fidelity, arena: UnsafeMutablePointer<Arena>,
-    inPlaceNanoseconds: UInt64 = Limits.serving.inPlaceNanoseconds
+    inPlaceNanoseconds: UInt64 = Limits.serving.inPlaceNanoseconds, outlivesMessage: Bool = false
   ) throws(CallFailure) {
     guard let plan = call.pointee.plan else { preconditionFailure("planned before scheduled") }
     let now = clock.monotonicNanoseconds()
@@ -133,7 +134,7 @@ package final class Engine: @unchecked Sendable {
       call, arena,
       hasCheckpoints: call.pointee.sliceCompleted == nil
         && aimed / (call.pointee.isCutByItem ? workers : 1) > Limits.serving.blockNanoseconds)
-    if !call.pointee.executesInPlace { try slicing.detach() }
+    if outlivesMessage || !call.pointee.executesInPlace { try slicing.detach() }
     if call.pointee.isCutByItem {
       try slicing.byItem(shards: executor.shardCount, work: aimed)
     } else {

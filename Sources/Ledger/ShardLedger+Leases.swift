@@ -27,6 +27,18 @@ extension ShardLedger {
     return (most, hasLease)
   }
 
+  /// Whether the store may have something for the campaign: a wish is out, or would be noted.
+  package func mayGet(_ campaign: UInt64, at now: Int64) -> Bool {
+    guard let slot = walletOf[campaign] else { return wallets.count < Limits.ledgerCampaigns }
+    return wallets[Int(slot)].isWished || now >= wallets[Int(slot)].quietUntil
+  }
+
+  /// Notes that the campaign needs a lease, even where it has some left for others.
+  package mutating func insist(_ campaign: UInt64, at now: Int64) {
+    guard let slot = wallet(campaign) else { return }
+    wish(slot, at: now)
+  }
+
   /// Notes that the campaign needs a lease, unless it has room, a wish is out, or the store has
   /// nothing.
   package mutating func want(_ campaign: UInt64, at now: Int64) {

@@ -32,27 +32,3 @@ func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
     call.respond(HealthCheck.response(isServing: services.health.isServing))
   }
 }
-
-extension ServerCall {
-  /// Answers with a message that was built as an array: for calls that are not hot.
-  func respond(_ message: [UInt8]) {
-    do throws(CallFailure) {
-      respond(try buffer(message), count: message.count)
-    } catch {
-      fail(error)
-    }
-  }
-
-  /// Queues a message that was built as an array.
-  func send(_ message: [UInt8]) throws(CallFailure) {
-    send(try buffer(message), count: message.count)
-  }
-
-  private func buffer(_ message: [UInt8]) throws(CallFailure) -> UnsafeMutableRawPointer {
-    let buffer = try takeBuffer(message.count)
-    message.withUnsafeBytes { bytes in
-      if let base = bytes.baseAddress { buffer.copyMemory(from: base, byteCount: bytes.count) }
-    }
-    return buffer
-  }
-}

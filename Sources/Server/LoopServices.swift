@@ -21,6 +21,10 @@ final class LoopServices {
   let logsCalls: Bool
   var random: SplitMix64
   var pool = ScorePool()
+  /// Nil without a data folder.
+  var campaigns: LoopCampaigns?
+  /// For messages that are decoded and done with at once.
+  let reportArena: UnsafeMutablePointer<Arena>
   /// Calls of `Watch`; whether their service is one of ours.
   var watchers: [UnsafeMutableRawPointer: Bool] = [:]
   private var turn: UInt64 = 0
@@ -37,6 +41,10 @@ final class LoopServices {
     self.logger = logger
     logsCalls = logger.logLevel <= .debug
     random = SplitMix64(seed: seed)
+    reportArena = .allocate(capacity: 1)
+    reportArena.initialize(
+      to: Arena(
+        firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes))
     let serving = engine.serving
     provenance = .allocate(capacity: serving.blueprints.count)
     for blueprint in serving.blueprints {
@@ -49,6 +57,8 @@ final class LoopServices {
 
   deinit {
     pool.destroy()
+    reportArena.deinitialize(count: 1)
+    reportArena.deallocate()
     provenance.deinitialize(count: engine.serving.blueprints.count)
     provenance.deallocate()
   }
@@ -71,6 +81,19 @@ final class LoopServices {
     var watch = ServiceMethod(
       path: WireNames.healthWatchPath, handle: handleWatch, cancelled: cancelWatch)
     watch.hasDefaultDeadline = false
+    var report = ServiceMethod(
+      path: WireNames.reportExposuresPath, handle: handleReport, cancelled: cancelReport)
+    report.kind = .manyMessages
+    report.hasDefaultDeadline = false
+    report.started = startReport
+    report.halfClosed = halfCloseReport
+    report.writable = resumeReport
+    func pending(
+      _ path: StaticString,
+      _ handle: @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer) -> Void
+    ) -> ServiceMethod {
+      ServiceMethod(path: path, handle: handle, cancelled: cancelPending)
+    }
     return ServiceTable(
       methods: [
         ServiceMethod(path: WireNames.scorePath, handle: handleScore, cancelled: cancelScore),
@@ -79,6 +102,14 @@ final class LoopServices {
         ServiceMethod(
           path: WireNames.streamScoresPath, handle: handleStreamScores, cancelled: cancelScore),
         scoreMany, watch,
+        pending(WireNames.allocatePath, handleAllocate),
+        pending(WireNames.releasePath, handleRelease),
+        report,
+        pending(WireNames.applyCampaignsPath, handleApplyCampaigns),
+        pending(WireNames.getCampaignPath, handleGetCampaign),
+        pending(WireNames.listCampaignsPath, handleListCampaigns),
+        pending(WireNames.pauseCampaignPath, handlePauseCampaign),
+        pending(WireNames.diagnoseCampaignPath, handleDiagnoseCampaign),
       ],
       context: Unmanaged.passUnretained(self).toOpaque(),
       callEnded: callEnded, callStarted: callStarted, turnEnded: turnEnded)
@@ -91,10 +122,21 @@ final class LoopServices {
     MeteredMethod(path: WireNames.streamScoresPath, .serverStream),
     MeteredMethod(path: WireNames.scoreManyPath, .bidirectionalStream),
     MeteredMethod(path: WireNames.healthWatchPath, .serverStream),
+    MeteredMethod(path: WireNames.allocatePath, .unary),
+    MeteredMethod(path: WireNames.releasePath, .unary),
+    MeteredMethod(path: WireNames.reportExposuresPath, .bidirectionalStream),
+    MeteredMethod(path: WireNames.applyCampaignsPath, .unary),
+    MeteredMethod(path: WireNames.getCampaignPath, .unary),
+    MeteredMethod(path: WireNames.listCampaignsPath, .unary),
+    MeteredMethod(path: WireNames.pauseCampaignPath, .unary),
+    MeteredMethod(path: WireNames.diagnoseCampaignPath, .unary),
   ]
 
   /// What health is told of: "" is the whole server.
-  static let healthServices: Set = ["", WireNames.scoreService, WireNames.healthService]
+  static let healthServices: Set = [
+    "", WireNames.scoreService, WireNames.allocationService, WireNames.deliveryService,
+    WireNames.campaignService, WireNames.healthService,
+  ]
 
   // MARK: Admission
 

@@ -165,7 +165,11 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     pointee.call.pointee.setColumns(answer.columns)
     pointee.kind = .item(sequence: item.sequence, of: state)
     state.link(self)
-    if loop.engine.run(pointee.call) { finishItem(loop) }
+    if pointee.boost?.asksShard == true {
+      askShard(view.userID, loop)
+    } else {
+      start(loop)
+    }
   }
 
   /// An item that never began.

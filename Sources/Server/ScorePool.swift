@@ -29,6 +29,9 @@ struct ScoreWork {
   var provenance: UnsafePointer<ProvenanceTemplate>?
   /// Of an item: the credit that its message took, which its answer gives back.
   var credit: Int64 = 0
+  /// With `want_boosts`, and of an allocation.
+  var boost: BoostWork?
+  var allocation: AllocationWork?
   /// When the loop began with it; nanoseconds.
   var begunNanoseconds: UInt64 = 0
 
@@ -37,6 +40,8 @@ struct ScoreWork {
     case streamed
     /// Of a `ScoreMany` call, whose state outlives its items.
     case item(sequence: UInt64, of: UnsafeMutablePointer<ScoreManyState>)
+    /// The scores of an `Allocate`: no answer of their own.
+    case allocation
   }
 }
 
@@ -46,6 +51,13 @@ struct ScoreAnswer {
   let buffers: LoopBuffers
   let layout: ScoreResponseLayout
   let candidates: Int
+  /// With boosts.
+  var boosts: Wire.BoostColumns?
+  var memory: BoostMemory?
+  /// Positions of a part's candidates; nil: all of the request's, in order.
+  var positions: UnsafePointer<UInt32>?
+
+  func position(_ index: Int) -> UInt32 { positions?[index] ?? UInt32(index) }
 }
 
 /// A part of a streamed answer, and its message to the loop.
@@ -97,6 +109,8 @@ struct ScorePool {
     work.pointee.stream = nil
     work.pointee.answer = nil
     work.pointee.parts = nil
+    work.pointee.boost = nil
+    work.pointee.allocation = nil
     work.pointee.previous = nil
     work.pointee.next = free
     free = work

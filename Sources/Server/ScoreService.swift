@@ -19,7 +19,11 @@ func handleScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
       work.pointee.answer = answer
       work.pointee.call.pointee.setColumns(answer.columns)
       call.attachment = UnsafeMutableRawPointer(work)
-      if loop.engine.run(work.pointee.call) { work.finishUnary(loop) }
+      if work.pointee.boost?.asksShard == true {
+        work.askShard(view.userID, loop)
+      } else {
+        work.start(loop)
+      }
     } catch {
       work.abandonUnary(loop)
       call.fail(loop.advised(error))

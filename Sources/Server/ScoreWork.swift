@@ -1,3 +1,4 @@
+internal import Campaigns
 internal import Core
 internal import Engine
 internal import EventLoop
@@ -25,7 +26,6 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       throw failure
     }
     if let fault = call.workFault(view.candidateCount) { throw fault }
-    if view.wantBoosts || view.wantExplanations { throw ScoreWork.campaignsAreOff }
     let blueprint = try loop.engine.blueprint(for: view)
     try keepRequestID(view.requestID, loop)
     if loop.logsCalls { call.noteRequestID(pointee.requestID) }
@@ -37,9 +37,17 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     scoring.pointee.deadlineNanoseconds = Engine.deadline(
       startedNanoseconds: startedNanoseconds, deadlineNanoseconds: deadlineNanoseconds)
     try loop.engine.plan(scoring, blueprint, view, arena: arena)
+    if case .allocation = pointee.kind {
+      // What an allocation answers with is its own.
+      (view.wantBoosts, view.wantExplanations, view.wantRaw) = (false, false, false)
+      try prepareBoosts(view, blueprint, loop, forAllocation: true)
+    } else if view.wantBoosts || view.wantExplanations {
+      try prepareBoosts(view, blueprint, loop)
+    }
     let lowest = Fidelity(rawValue: UInt8(truncatingIfNeeded: view.minFidelity)) ?? .prior
     try loop.engine.schedule(
-      scoring, lowest: lowest, arena: arena, inPlaceNanoseconds: loop.inPlaceNanosecondsLeft())
+      scoring, lowest: lowest, arena: arena, inPlaceNanoseconds: loop.inPlaceNanosecondsLeft(),
+      outlivesMessage: pointee.boost?.asksShard ?? false)
     loop.pool.noteArena(self)
   }
 
@@ -72,15 +80,33 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard let provenance = pointee.provenance?.pointee else {
       preconditionFailure("prepared before it is laid out")
     }
-    let buffer = try call.takeBuffer(
-      ScoreResponseLayout.capacity(
-        in: envelope, count: count, wantRaw: wantRaw, requestIDBytes: pointee.requestID.count,
-        provenance: provenance))
+    let requestIDBytes = pointee.requestID.count
+    let capacity = ScoreResponseLayout.capacity(
+      in: envelope, count: count, wantRaw: wantRaw, requestIDBytes: requestIDBytes,
+      provenance: provenance)
+    guard let boost = pointee.boost else {
+      let buffer = try call.takeBuffer(capacity)
+      let layout = ScoreResponseLayout(
+        buffer, in: envelope, count: count, wantRaw: wantRaw, requestIDBytes: requestIDBytes,
+        provenance: provenance)
+      return ScoreAnswer(
+        buffer: buffer, buffers: call.buffers, layout: layout, candidates: count)
+    }
+    let room = boost.room(count)
+    var isPart = false
+    if case .part = envelope { isPart = true }
+    let memory = try boostMemory(
+      count, isPart: isPart, wantsRaw: boost.wantsExplanations && !wantRaw)
+    let buffer = try call.takeBuffer(capacity + room.capacity(count: count))
+    var columns: Wire.BoostColumns?
     let layout = ScoreResponseLayout(
-      buffer, in: envelope, count: count, wantRaw: wantRaw,
-      requestIDBytes: pointee.requestID.count, provenance: provenance)
-    return ScoreAnswer(
+      buffer, in: envelope, count: count, wantRaw: wantRaw, requestIDBytes: requestIDBytes,
+      provenance: provenance, room: room, boosts: &columns)
+    var answer = ScoreAnswer(
       buffer: buffer, buffers: call.buffers, layout: layout, candidates: count)
+    answer.boosts = columns
+    answer.memory = memory
+    return answer
   }
 
   /// Completes an answer; how many bytes it has.
@@ -88,11 +114,20 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard let provenance = pointee.provenance?.pointee else {
       preconditionFailure("prepared before it is encoded")
     }
+    let time = pointee.call.pointee.timeUnixMilliseconds
+    guard let boost = pointee.boost, let columns = answer.boosts else {
+      return answer.layout.finish(
+        uniform: outcome.uniform(of: answer.candidates), requestID: pointee.requestID,
+        provenance: provenance, timeUnixMilliseconds: time, treesUsed: outcome.treesUsed)
+    }
+    let (reason, explanations) = writeBoosts(answer)
     return answer.layout.finish(
-      uniform: outcome.uniform(of: answer.candidates), requestID: pointee.requestID,
-      provenance: provenance,
-      timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds,
-      treesUsed: outcome.treesUsed)
+      uniform: outcome.uniform(of: answer.candidates), boosts: columns, boostReason: reason,
+      requestID: pointee.requestID, provenance: provenance,
+      details: ProvenanceDetails(
+        timeUnixMilliseconds: time, treesUsed: outcome.treesUsed,
+        arm: ByteSlice(boost.audience.arm.text), boostScale: boost.inUse.scale),
+      explanations: explanations)
   }
 
   /// A buffer that was not sent goes back, to its call's account while that is open.
@@ -112,18 +147,12 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   }
 }
 
-extension ScoreWork {
-  static let campaignsAreOff = CallFailure(
-    .unimplemented,
-    "want_boosts and want_explanations need campaigns, which are off: serve with --data DIR")
-}
-
 extension ScoreAnswer {
   /// Where the engine writes.
   var columns: ScoreColumns {
     ScoreColumns(
-      scores: layout.scores, rawScores: layout.rawScores, fidelities: layout.fidelities,
-      reasons: layout.reasons)
+      scores: layout.scores, rawScores: layout.rawScores ?? memory?.raw.map { UnsafeMutableRawPointer($0) },
+      fidelities: layout.fidelities, reasons: layout.reasons, outputs: memory?.outputs)
   }
 }
 
@@ -150,11 +179,28 @@ func scoreCompleted(_ owner: UnsafeMutableRawPointer?) {
 /// On the loop: the answer goes out, or, if nobody waits any more, the memory goes back.
 func scoreFinished(_ task: UnsafeMutableRawPointer) {
   let work = task.assumingMemoryBound(to: ScoreWork.self)
-  work.pointee.services._withUnsafeGuaranteedRef { loop in
-    switch work.pointee.kind {
-    case .unary: work.finishUnary(loop)
-    case .streamed: work.finishStreamed(loop)
-    case .item: work.finishItem(loop)
+  work.pointee.services._withUnsafeGuaranteedRef { work.finish($0) }
+}
+
+extension UnsafeMutablePointer where Pointee == ScoreWork {
+  /// Scores what is prepared and laid out; its answer is sent now or later.
+  func start(_ loop: LoopServices) {
+    guard pointee.stream != nil else { return finish(loop) }
+    guard loop.engine.run(pointee.call) else { return }
+    if case .streamed = pointee.kind, !pointee.call.pointee.executesInPlace {
+      // Shards were faster than this loop: their parts are in its mailbox, and go first.
+      return loop.eventLoop.post(UnsafeMutableRawPointer(self).assumingMemoryBound(to: LoopTask.self))
+    }
+    finish(loop)
+  }
+
+  /// The answer goes out, or, if nobody waits any more, the memory goes back.
+  fileprivate func finish(_ loop: LoopServices) {
+    switch pointee.kind {
+    case .unary: finishUnary(loop)
+    case .streamed: finishStreamed(loop)
+    case .item: finishItem(loop)
+    case .allocation: finishAllocation(loop)
     }
   }
 }

@@ -13,6 +13,7 @@ package final class ScoringServer {
   let services: [LoopServices]
   /// Held for the loops, which know their handles only.
   private let metrics: ServerMetrics
+  private let campaigns: CampaignRuntime?
 
   package struct Configuration: Sendable {
     package var address: SocketAddress
@@ -33,9 +34,11 @@ package final class ScoringServer {
     }
   }
 
-  /// Listens and serves from now on. `metrics` has handles for as many loops.
+  /// Listens and serves from now on. `metrics` has handles for as many loops. Without `campaigns`
+  /// there are none.
   package init(
-    _ engine: Engine, _ configuration: Configuration, metrics: ServerMetrics, logger: Logger
+    _ engine: Engine, _ configuration: Configuration, metrics: ServerMetrics, logger: Logger,
+    campaigns: CampaignRuntime? = nil
   ) throws(SystemError) {
     let health = ServingState()
     var seeds = SplitMix64(seed: configuration.seed)
@@ -48,10 +51,15 @@ package final class ScoringServer {
       let loop = LoopServices(
         engine: engine, eventLoop: eventLoop, health: health,
         metrics: metrics.loop(services.count), logger: logger, seed: seeds.next())
+      if let campaigns {
+        loop.campaigns = LoopCampaigns(runtime: campaigns, inUse: campaigns.firstBoard)
+      }
       services.append(loop)
       return loop.table()
     }
     self.services = services
+    self.campaigns = campaigns
+    campaigns?.connect(services)
     self.metrics = metrics
     self.health = health
   }
@@ -70,6 +78,9 @@ package final class ScoringServer {
   package func stop(stopShards: () -> Void) {
     health.stopServing()
     for loop in services { loop.postEndOfWatches() }
-    transport.stop(loopsEnded: stopShards)
+    transport.stop(loopsEnded: {
+      stopShards()
+      campaigns?.stop()
+    })
   }
 }

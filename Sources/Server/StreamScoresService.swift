@@ -20,12 +20,10 @@ func handleStreamScores(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMu
         deadlineNanoseconds: call.deadlineNanoseconds, into: &view, loop)
       try work.layOutParts(wantRaw: view.wantRaw, call)
       call.attachment = UnsafeMutableRawPointer(work)
-      guard loop.engine.run(work.pointee.call) else { return }
-      if work.pointee.call.pointee.executesInPlace {
-        work.finishStreamed(loop)
+      if work.pointee.boost?.asksShard == true {
+        work.askShard(view.userID, loop)
       } else {
-        // Shards were faster than this loop: their parts are in its mailbox, and go first.
-        loop.eventLoop.post(UnsafeMutableRawPointer(work).assumingMemoryBound(to: LoopTask.self))
+        work.start(loop)
       }
     } catch {
       work.abandonParts(loop)
@@ -73,7 +71,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     for index in 0..<slices {
       let count = scoring.pointee.candidateCount(ofSlice: index)
       if count == 0 && slices > 1 { continue }
-      let answer = try layOut(in: .part, count: count, wantRaw: wantRaw, call)
+      var answer = try layOut(in: .part, count: count, wantRaw: wantRaw, call)
+      answer.positions = scoring.pointee.positions(ofSlice: index)
       parts[index].answer = answer
       answer.writePositions(scoring.pointee.positions(ofSlice: index))
       scoring.pointee.setColumns(answer.columns, ofSlice: index)

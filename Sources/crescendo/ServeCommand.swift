@@ -28,6 +28,13 @@ struct ServeCommand: ParsableCommand {
     completion: .directory)
   var snapshot: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Folder for campaigns, budgets and deliveries. (default: none, and campaigns are off)",
+      valueName: "dir"),
+    completion: .directory)
+  var data: String?
+
   @Flag(name: .customLong("mmap"), help: "Map the snapshot's files instead of reading them.")
   var mapped = false
 
@@ -79,7 +86,7 @@ struct ServeCommand: ParsableCommand {
   /// The layer of the command line.
   private func flags() throws(UsageError) -> [GivenSetting] {
     let values: [(name: String, text: String?)] = [
-      ("listen", listen), ("admin", admin), ("snapshot", snapshot),
+      ("listen", listen), ("admin", admin), ("snapshot", snapshot), ("data", data),
       ("mmap", mapped ? "true" : nil), ("loops", loops), ("shards", shards), ("fanout", fanout),
       ("plaintext", plaintext ? "true" : nil), ("log-level", logLevel),
       ("busy-poll", busyPoll ? "true" : nil),
@@ -137,7 +144,8 @@ struct ServeCommand: ParsableCommand {
     var listening = ScoringServer.Configuration(
       address: settings.listen, loops: loops, cores: loops <= cores.count ? cores : [], seed: seed)
     listening.isBusy = settings.busyPoll
-    let server = try start(engine, listening, metrics, logger)
+    let campaigns = try campaigns(settings.data, serving, executor, seed: seed, logger)
+    let server = try start(engine, listening, metrics, campaigns, logger)
     let admin = try startAdmin(settings.admin, metrics, server, executor)
     logger.info(
       "serving",
@@ -179,10 +187,11 @@ struct ServeCommand: ParsableCommand {
 
   private func start(
     _ engine: Engine, _ configuration: ScoringServer.Configuration, _ metrics: ServerMetrics,
-    _ logger: Logger
+    _ campaigns: CampaignRuntime?, _ logger: Logger
   ) throws(CommandFailure) -> ScoringServer {
     do throws(SystemError) {
-      return try ScoringServer(engine, configuration, metrics: metrics, logger: logger)
+      return try ScoringServer(
+        engine, configuration, metrics: metrics, logger: logger, campaigns: campaigns)
     } catch {
       let hint = error.isAddressInUse ? "; is another server running there?" : ""
       throw CommandFailure(

@@ -22,6 +22,8 @@ struct ServeSettings {
   private(set) var admin: SocketAddress?
   private(set) var snapshot = ""
   private(set) var mapped = false
+  /// Empty: no campaigns.
+  private(set) var data = ""
   private(set) var loops: Int?
   private(set) var shards: Int?
   private(set) var fanOut = FanOut.auto
@@ -33,7 +35,7 @@ struct ServeSettings {
   private(set) var origins: [String: String] = [:]
 
   static let names = [
-    "listen", "admin", "snapshot", "mmap", "loops", "shards", "fanout", "plaintext", "busy-poll",
+    "listen", "admin", "snapshot", "data", "mmap", "loops", "shards", "fanout", "plaintext", "busy-poll",
     "log-level",
   ]
   static let threadsMax = 256
@@ -82,6 +84,9 @@ struct ServeSettings {
     case "snapshot":
       guard !text.isEmpty else { throw UsageError("a folder is expected") }
       snapshot = text
+    case "data":
+      guard !text.isEmpty else { throw UsageError("a folder is expected") }
+      data = text
     case "mmap": mapped = try ServeSettings.flag(text)
     case "loops": loops = try ServeSettings.threads(text)
     case "shards": shards = try ServeSettings.threads(text)
@@ -174,6 +179,7 @@ extension ServeSettings {
     add("listen", "\"\(listen)\"")
     add("admin", admin.map { "\"\($0)\"" })
     add("snapshot", snapshot.isEmpty ? nil : JSONText.string(snapshot))
+    add("data", data.isEmpty ? nil : JSONText.string(data))
     add("mmap", "\(mapped)")
     add("loops", loops.map(String.init))
     add("shards", shards.map(String.init))

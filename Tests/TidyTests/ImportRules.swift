@@ -10,7 +10,7 @@ enum ImportRules {
       "Syscalls", "Crypto", "Campaigns", "Ledger", "Models", "Policies", "Signals", "HTTP2", "Wire",
       "Report",
     ],
-    ["EventLoop", "Executors", "Engine", "SQLiteStorage"],
+    ["EventLoop", "Executors", "Engine", "Allocation", "SQLiteStorage"],
     ["Transport"],
     ["Server", "Client"],
     ["Load"],
@@ -27,7 +27,7 @@ enum ImportRules {
 
   /// What is pure: no C but CKernels, no clock, no thread, no file.
   static let domain: Set<String> = [
-    "Campaigns", "Ledger", "Models", "Policies", "Signals", "Engine",
+    "Allocation", "Campaigns", "Ledger", "Models", "Policies", "Signals", "Engine",
   ]
 
   /// Modules of the toolchain, with the targets of Sources that may import them (nil: all).

@@ -54,6 +54,9 @@ package struct CapClock: Sendable, Equatable, BitwiseCopyable {
     self.base = base
   }
 
+  /// A server's: from 2026 to 2039.
+  package static let server = CapClock(base: 1_767_225_600_000)
+
   package func deciseconds(at milliseconds: Int64) -> UInt32 {
     let (distance, isOver) = milliseconds.subtractingReportingOverflow(base)
     if isOver { return milliseconds < base ? 0 : .max }

@@ -1,0 +1,169 @@
+internal import Campaigns
+internal import Core
+internal import Ledger
+
+extension UserShard {
+  /// Fills the slots: caps checked, budget and caps reserved, all in one step. Time is ledger time.
+  package func allocate(_ request: inout AllocationRequest, at now: Int64) -> AllocationStep {
+    let expires = now + ledger.times.reservation
+    switch requests.begin(
+      user: request.user, requestID: request.requestID, digest: request.digest, at: now,
+      expires: expires)
+    {
+    case .new: break
+    case .pending, .durable:
+      count { $0.repeated += 1 }
+      return .repeated
+    case .conflict: return .conflict
+    case .full: return .full
+    }
+    let (options, hasCapped) = open(request, at: now)
+    var short: [UInt64] = []
+    let payable = affordable(options, request, at: now, &short)
+    let choice = request.request.place(payable, slots: request.slots)
+    let waiting = Set(short).intersection(choice.placements.map(\.key))
+    if !waiting.isEmpty, request.rounds < Limits.leaseRounds {
+      request.rounds += 1
+      for campaign in waiting { ledger.insist(campaign, at: now) }
+      requests.abandon(user: request.user, requestID: request.requestID)
+      return .waits
+    }
+    guard let granted = reserve(choice, request, at: now) else {
+      requests.abandon(user: request.user, requestID: request.requestID)
+      return .full
+    }
+    let reason = unfilled(
+      granted.count, request, hasCapped: hasCapped, isShort: payable.count < options.count)
+    let answer = request.encode(granted, reason)
+    ledger.outbox.append(
+      .allocation(
+        StoredAllocation(
+          user: request.user, requestID: request.requestID, digest: request.digest,
+          expires: expires, answer: answer)))
+    requests.complete(user: request.user, requestID: request.requestID)
+    count {
+      $0.allocations += 1
+      $0.placements += granted.count
+    }
+    return .placed(answer)
+  }
+
+  /// The options that the user's caps leave.
+  private func open(_ request: AllocationRequest, at now: Int64) -> ([SlotOption], Bool) {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: CapRecord.wordsMost) { words in
+      guard caps.copyScopes(of: request.user, into: words) > 0, let start = words.baseAddress else {
+        return (request.options, false)
+      }
+      let record = CapRecord(words: start)
+      let time = caps.clock.deciseconds(at: now)
+      let open = request.options.filter { option in
+        request.board.set.caps(option.campaign).allSatisfy { rule in
+          guard let key = option.capKey(rule.scope) else { return true }
+          return record.allows(CapRequirement(rule: rule, key: key), at: time)
+        }
+      }
+      let capped = request.options.count - open.count
+      count { $0.capped += capped }
+      return (open, capped > 0)
+    }
+  }
+
+  /// The options with what their campaigns can pay for. `short`: campaigns that may get more, but
+  /// do not have it yet.
+  private func affordable(
+    _ options: [SlotOption], _ request: AllocationRequest, at now: Int64, _ short: inout [UInt64]
+  ) -> [SlotOption] {
+    var rooms: [Int32: Int32] = [:]
+    var payable: [SlotOption] = []
+    payable.reserveCapacity(options.count)
+    for option in options {
+      let room: Int32
+      if let known = rooms[option.campaign] {
+        room = known
+      } else {
+        room = self.room(option, request, at: now, &short)
+        rooms[option.campaign] = room
+      }
+      guard room > 0 else { continue }
+      var option = option
+      option.affordable = room
+      payable.append(option)
+    }
+    return payable
+  }
+
+  private func room(
+    _ option: SlotOption, _ request: AllocationRequest, at now: Int64, _ short: inout [UInt64]
+  ) -> Int32 {
+    let cost = request.board.set.cost(option.campaign)
+    let (amount, hasLease) = ledger.available(option.key, at: now)
+    let has =
+      cost == .zero
+      ? (hasLease ? Int32.max : 0) : Int32(clamping: amount.value / cost.value)
+    guard has < Int32(request.slots), request.rounds < Limits.leaseRounds else { return has }
+    // Chosen as if it had more; asked for only if it is chosen.
+    guard ledger.mayGet(option.key, at: now) else { return has }
+    short.append(option.key)
+    return Int32.max
+  }
+
+  /// Reserves all that was chosen, or, where there is no room for it, nothing.
+  private func reserve(_ choice: SlotChoice, _ request: AllocationRequest, at now: Int64)
+    -> [GrantedPlacement]?
+  {
+    var granted: [GrantedPlacement] = []
+    for chosen in choice.placements {
+      let set = request.board.set
+      let placement = Placement(
+        user: request.user, campaign: chosen.key, amount: set.cost(chosen.campaign),
+        item: request.item(chosen.row),
+        artist: set.scopeNumber(.userArtist, row: chosen.row) ?? .min,
+        release: set.scopeNumber(.userRelease, row: chosen.row) ?? .min)
+      let uses = uses(of: placement)
+      guard caps.reserve(user: request.user, uses, now: now) else { continue }
+      switch ledger.reserve(placement, at: now) {
+      case .reserved(let reservation):
+        granted.append(grant(chosen, placement, reservation))
+      case .noBudget:
+        caps.release(user: request.user, uses, reservedAt: now)
+      case .full:
+        caps.release(user: request.user, uses, reservedAt: now)
+        if granted.isEmpty { return nil }
+      }
+    }
+    if !granted.isEmpty { presence.add(splitmix64(request.user)) }
+    return granted
+  }
+
+  private func grant(
+    _ chosen: SlotChoice.Placement, _ placement: Placement, _ reservation: Reservation
+  ) -> GrantedPlacement {
+    let claims = PlacementClaims(
+      reservation: reservation.id, lease: reservation.lease,
+      userHash: splitmix64(placement.user), item: placement.item, campaign: placement.campaign,
+      amount: placement.amount, expires: reservation.expires)
+    return GrantedPlacement(
+      choice: chosen, item: placement.item, reservation: reservation,
+      token: PlacementToken.encode(claims, signer))
+  }
+
+  private func unfilled(
+    _ count: Int, _ request: AllocationRequest, hasCapped: Bool, isShort: Bool
+  ) -> BoostReason {
+    if count == request.slots { return .ok }
+    if hasCapped { return .capped }
+    if isShort { return .budgetSpent }
+    return request.options.contains { $0.gain > 0 } ? .ok : request.reason
+  }
+}
+
+extension SlotOption {
+  /// What a cap of the option's campaign counts by; nil: the item has no such number.
+  fileprivate func capKey(_ scope: CapScope) -> UInt64? {
+    switch scope {
+    case .userCampaign: key
+    case .userArtist: artist.map { UInt64(bitPattern: $0) }
+    case .userRelease: release.map { UInt64(bitPattern: $0) }
+    }
+  }
+}

@@ -1,0 +1,217 @@
+package import Campaigns
+package import Core
+package import Ledger
+
+/// The owner of what is written about its users while serving: caps, reservations and the leases
+/// that pay for them. A pure state machine; time is an argument, and one thread at a time calls it.
+///
+/// What it decides goes into its outbox. Nobody is told before that is durable.
+package final class UserShard {
+  package let index: Int
+  var ledger: ShardLedger
+  var caps: CapTable
+  var requests: IdempotencyTable
+  /// Of artists and releases: all campaigns' rules.
+  private var sharedKeeping = CapKeeping(rules: [])
+  /// Of each campaign that caps its own exposures.
+  private var ownKeeping: [UInt64: CapKeeping] = [:]
+  let signer: TokenSigner
+  let presence: UserPresence
+  package private(set) var figures = ShardFigures()
+
+  /// - Parameters:
+  ///   - index: which of `shards`.
+  ///   - seed: random; users cannot choose ids that fall on one place.
+  package init(
+    index: Int, shards: Int, times: LedgerTimes = LedgerTimes(), capClock: CapClock, seed: UInt64,
+    signer: TokenSigner, presence: UserPresence
+  ) {
+    self.index = index
+    self.presence = presence
+    self.signer = signer
+    ledger = ShardLedger(times: times, start: 1, index: index, shards: shards)
+    requests = IdempotencyTable(seed: seed)
+    caps = CapTable(clock: capClock, longestWindowSeconds: 0, seed: seed)
+  }
+
+  /// What recovery found, before anything is decided.
+  package func resume(_ ledger: ShardLedger, _ requests: IdempotencyTable) {
+    self.ledger = ledger
+    self.requests = requests
+  }
+
+  // MARK: Campaigns
+
+  /// The caps that hold from now on, by campaign key.
+  package func keep(_ rules: [(campaign: UInt64, rules: [CapRule])]) {
+    sharedKeeping = CapKeeping(
+      rules: rules.lazy.flatMap(\.rules).filter { $0.scope != .userCampaign })
+    ownKeeping.removeAll(keepingCapacity: true)
+    var longest = sharedKeeping.longestWindowSeconds
+    for (campaign, rules) in rules {
+      let own = CapKeeping(rules: rules.lazy.filter { $0.scope == .userCampaign })
+      guard own.longestWindowSeconds > 0 else { continue }
+      ownKeeping[campaign] = own
+      longest = max(longest, own.longestWindowSeconds)
+    }
+    caps.longestWindowSeconds = longest
+  }
+
+  /// Where an exposure counts.
+  func uses(of placement: Placement) -> [CapUse] {
+    var uses: [CapUse] = []
+    ownKeeping[placement.campaign]?.append(
+      .userCampaign, key: placement.campaign, to: &uses)
+    if placement.artist != .min {
+      sharedKeeping.append(
+        .userArtist, key: UInt64(bitPattern: placement.artist), to: &uses)
+    }
+    if placement.release != .min {
+      sharedKeeping.append(
+        .userRelease, key: UInt64(bitPattern: placement.release), to: &uses)
+    }
+    return uses
+  }
+
+  /// What still may count, from before a restart; in its order, after `keep`.
+  package func restore(_ event: CapEvent) {
+    switch event {
+    case .reserved(let placement, let time), .late(let placement, let time):
+      _ = caps.reserve(user: placement.user, uses(of: placement), now: time)
+      presence.add(splitmix64(placement.user))
+    case .released(let placement, let time):
+      caps.release(user: placement.user, uses(of: placement), reservedAt: time)
+    }
+  }
+
+  // MARK: Reading
+
+  /// What a user has had, to be read by another thread: `CapTable.copyScopes`.
+  package func copyScopes(of user: UInt64, into words: UnsafeMutableBufferPointer<UInt32>) -> Int {
+    caps.copyScopes(of: user, into: words)
+  }
+
+  // MARK: What comes back
+
+  /// An exposure whose token was found good. Nil: its reservation had been released, and the store
+  /// says whether it is paid (`AllocationStore.take`).
+  package func report(_ claims: PlacementClaims, goal: Bool, at now: Int64) -> ExposureOutcome? {
+    let claim = claims.claim
+    let outcome = ledger.settle(claim, at: now)
+    if goal {
+      switch outcome {
+      case .settled, .duplicate, .late:
+        if case .recorded = ledger.goal(claim, at: now) { figures.goals += 1 }
+      case .expired, .unknown: break
+      }
+    }
+    switch outcome {
+    case .settled:
+      figures.settled += 1
+      return .settled
+    case .duplicate:
+      figures.duplicates += 1
+      return .duplicate
+    case .late:
+      // It was heard after all: it counts as what it is.
+      _ = caps.reserve(user: claim.placement.user, uses(of: claim.placement), now: now)
+      presence.add(claims.userHash)
+      return nil
+    case .expired: return .expired
+    case .unknown: return .unknownReservation
+    }
+  }
+
+  package func release(_ claims: PlacementClaims, at now: Int64) -> Core.ReleaseOutcome {
+    switch ledger.release(claims.claim, at: now) {
+    case .released(let reservation):
+      giveBack(reservation)
+      return .released
+    case .alreadyReleased, .expired: return .alreadyReleased
+    case .settled: return .settled
+    case .unknown: return .unknown
+    }
+  }
+
+  private func giveBack(_ reservation: Reservation) {
+    caps.release(
+      user: reservation.placement.user, uses(of: reservation.placement), reservedAt: reservation.at)
+  }
+
+  // MARK: Time
+
+  /// Ends what is over: at most `limit` reservations and leases. Whether there may be more.
+  package func expire(upTo now: Int64, limit: Int) -> Bool {
+    var released: [Reservation] = []
+    let hasMore = ledger.expire(upTo: now, limit: limit) { released.append($0) }
+    for reservation in released { giveBack(reservation) }
+    figures.expired += released.count
+    requests.expire(upTo: now, limit: limit)
+    caps.expire(now: now, budget: limit)
+    return hasMore
+  }
+
+  // MARK: Leases
+
+  /// Campaigns for which the store is to be asked for a lease: each is answered by `grant` or
+  /// `refuse`.
+  package func takeWishes() -> [UInt64] { ledger.takeWishes() }
+
+  package func grant(_ lease: Lease, at now: Int64) { ledger.grant(lease, at: now) }
+
+  package func refuse(_ campaign: UInt64, until: Int64) {
+    ledger.refuse(campaign, until: until)
+  }
+
+  package func returnLeases(of campaign: UInt64, at now: Int64) {
+    ledger.returnLeases(of: campaign, at: now)
+  }
+
+  /// What is to be committed, in its order.
+  package func takeOutbox() -> [StoredRecord] { ledger.takeOutbox() }
+
+  // MARK: Figures
+
+  func count(_ change: (inout ShardFigures) -> Void) { change(&figures) }
+
+  package var openReservations: Int { ledger.openReservations }
+  package var rememberedBytes: Int { ledger.rememberedBytes }
+  package var cappedUsers: Int { caps.users }
+  package var capBytes: Int { caps.bytes }
+  package var keptRequests: Int { requests.count }
+}
+
+/// What a shard has done since it began.
+package struct ShardFigures: Sendable, Equatable {
+  package var allocations = 0
+  package var repeated = 0
+  package var placements = 0
+  package var settled = 0
+  package var duplicates = 0
+  package var goals = 0
+  package var expired = 0
+  /// Candidates that were kept away by a cap when slots were filled.
+  package var capped = 0
+
+  package init() {}
+}
+
+extension PlacementClaims {
+  /// As the ledger takes it: artist and release are not in a token.
+  package var claim: PlacementClaim {
+    PlacementClaim(
+      reservation: reservation,
+      placement: Placement(
+        user: splitmix64Inverse(userHash), campaign: campaign, amount: amount, item: item),
+      expires: expires)
+  }
+}
+
+extension CapEvent {
+  package var placement: Placement {
+    switch self {
+    case .reserved(let placement, _), .released(let placement, _), .late(let placement, _):
+      placement
+    }
+  }
+}

@@ -1,0 +1,232 @@
+internal import Allocation
+internal import Campaigns
+internal import Core
+internal import Crypto
+internal import Engine
+internal import Executors
+internal import Ledger
+internal import Wire
+
+/// The owner of what campaigns are: definitions, the policy, and the set compiled from them. It
+/// works on a thread of its own, so that parsing and compiling hold nobody up.
+// Unchecked: everything is touched on the desk's thread alone.
+final class CampaignDesk: @unchecked Sendable {
+  struct Definition {
+    var campaign: Campaign
+    var key: UInt64
+    var isPaused: Bool
+  }
+
+  let serving: Serving
+  let clock: Clock
+  /// Whom it tells; set before the first change.
+  private var link: Link?
+  private(set) var policy: CampaignPolicy?
+  private(set) var definitions: [String: Definition] = [:]
+  private var idOfKey: [UInt64: String] = [:]
+  private(set) var ids: [String] = []
+  private var itemCount = 0
+
+  struct Link {
+    let ledger: LedgerRuntime
+    /// The store's thread's.
+    let pace: PaceKeeper
+    /// Makes a set that is durable the one that is served by; returns when it is.
+    let publish: (CampaignSet, [String: Definition]) -> Void
+  }
+
+  init(_ serving: Serving, clock: Clock) {
+    self.serving = serving
+    self.clock = clock
+  }
+
+  func connect(_ link: Link) { self.link = link }
+
+  var ledger: LedgerRuntime { connected.ledger }
+  var pace: PaceKeeper { connected.pace }
+
+  private var connected: Link {
+    guard let link else { preconditionFailure("the desk is asked before it is connected") }
+    return link
+  }
+
+  /// What was stored, before anything is served. A definition that cannot be read is a fault of the
+  /// file: nothing is guessed.
+  func restore(_ stored: [StoredCampaign]) throws(CampaignStartError) {
+    for record in stored {
+      let document: CampaignDocument
+      do throws(FileFaults) {
+        document = try CampaignFile.parse(record.document, catalog: .unknown, now: .min)
+      } catch {
+        throw CampaignStartError(
+          "the stored definition of \(record.id.isEmpty ? "the policy" : record.id): "
+            + (error.kept.first?.description ?? "it cannot be read"))
+      }
+      if let policy = document.policy.applied(to: policy) { self.policy = policy }
+      for campaign in document.campaigns {
+        keep(Definition(campaign: campaign, key: record.key, isPaused: record.isPaused))
+      }
+    }
+    ids = definitions.keys.sorted()
+  }
+
+  private func keep(_ definition: Definition) {
+    let id = definition.campaign.id
+    itemCount -= definitions[id]?.campaign.items.count ?? 0
+    itemCount += definition.campaign.items.count
+    definitions[id] = definition
+    idOfKey[definition.key] = id
+  }
+
+  // MARK: Changes
+
+  func apply(_ document: String, isDryRun: Bool) throws(CallFailure)
+    -> ApplyCampaignsResponseMessage
+  {
+    let parsed: CampaignDocument
+    do throws(FileFaults) {
+      parsed = try CampaignFile.parse(
+        document, catalog: vocabulary, now: clock.unixMilliseconds())
+    } catch {
+      return ApplyCampaignsResponseMessage(error)
+    }
+    if let faults = try stateFaults(parsed) { return ApplyCampaignsResponseMessage(faults) }
+    var response = ApplyCampaignsResponseMessage()
+    response.changes = CampaignDiff.changes(parsed, policy: policy) {
+      definitions[$0]?.campaign
+    }.map { CampaignChangeMessage($0) }
+    guard !isDryRun else { return response }
+    let changed = parsed.campaigns.map { campaign in
+      Definition(
+        campaign: campaign, key: key(of: campaign.id),
+        isPaused: definitions[campaign.id]?.isPaused ?? false)
+    }
+    if let faults = try commit(changed, policy: parsed.policy.applied(to: policy), parsed) {
+      return ApplyCampaignsResponseMessage(faults)
+    }
+    response.applied = true
+    return response
+  }
+
+  /// Stops or resumes a campaign.
+  func pause(_ id: String, resume: Bool) throws(CallFailure) -> CampaignStateMessage {
+    guard var definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
+    definition.isPaused = !resume
+    _ = try commit([definition], policy: policy, nil)
+    return try states([definition])[0]
+  }
+
+  /// Durable first, then everywhere. What the money does not allow comes back as faults.
+  private func commit(
+    _ changed: [Definition], policy: CampaignPolicy?, _ document: CampaignDocument?
+  ) throws(CallFailure) -> FileFaults? {
+    guard let policy else { preconditionFailure("a document without a currency was accepted") }
+    // Compiled before it is durable: what cannot be served is refused.
+    var next = definitions
+    for definition in changed { next[definition.campaign.id] = definition }
+    let set = try compile(next, policy)
+    var stored = changed.map { definition in
+      StoredCampaign(
+        id: definition.campaign.id, key: definition.key,
+        document: CampaignFile.text(policy: DocumentPolicy(), campaigns: [definition.campaign]),
+        isPaused: definition.isPaused)
+    }
+    if policy != self.policy {
+      let text = CampaignFile.text(policy: DocumentPolicy(policy), campaigns: [])
+      stored.insert(StoredCampaign(id: "", key: 0, document: text, isPaused: false), at: 0)
+    }
+    let records = stored
+    var budgets: [UInt64: Micros] = [:]
+    for definition in changed { budgets[definition.key] = definition.campaign.budget }
+    let amounts = budgets
+    let now = ledger.now()
+    let refused = try ask { store throws(StoreFailure) in
+      try store.apply(records, budgets: amounts, at: now)
+    }
+    if let document, !refused.isEmpty { return refusals(document, refused) }
+    for definition in changed { keep(definition) }
+    self.policy = policy
+    ids = definitions.keys.sorted()
+    link?.publish(set, definitions)
+    return nil
+  }
+
+  private func compile(_ definitions: [String: Definition], _ policy: CampaignPolicy)
+    throws(CallFailure) -> CampaignSet
+  {
+    do throws(CampaignSetError) {
+      return try CampaignSet(
+        definitions.values.map { ($0.campaign, $0.key, $0.isPaused) }, policy: policy,
+        catalog: items)
+    } catch {
+      throw CallFailure(.invalidArgument, "these campaigns cannot be served together: \(error)")
+    }
+  }
+
+  /// The set of what is there now.
+  func compile() throws(CallFailure) -> CampaignSet? {
+    guard let policy else { return nil }
+    return try compile(definitions, policy)
+  }
+
+  // MARK: Checks
+
+  private func key(of id: String) -> UInt64 {
+    CampaignKey.of(id) { bytes in bytes.withUnsafeBytes { SHA256.digest(of: $0) } }
+  }
+
+  private func stateFaults(_ document: CampaignDocument) throws(CallFailure) -> FileFaults? {
+    let keys = document.campaigns.map { ($0.id, key(of: $0.id)) }
+    let totals = try ask { store throws(StoreFailure) in
+      keys.map { ($0.0, store.totals(of: $0.1)?.committed) }
+    }
+    var committed: [String: Micros] = [:]
+    for (id, amount) in totals { committed[id] = amount }
+    let known = committed
+    let check = CampaignStateCheck(
+      policy: policy, campaignsStored: definitions.count, itemsStored: itemCount,
+      committed: { known[$0] }, holder: { [self] in idOfKey[$0] },
+      itemCount: { [self] in definitions[$0]?.campaign.items.count },
+      digest: { bytes in bytes.withUnsafeBytes { SHA256.digest(of: $0) } })
+    return check.faults(document)
+  }
+
+  /// More was spent between the check and the commit.
+  private func refusals(_ document: CampaignDocument, _ refused: [UInt64: Micros]) -> FileFaults {
+    var faults: [FileFault] = []
+    for (index, campaign) in document.campaigns.enumerated() {
+      guard let least = refused[key(of: campaign.id)] else { continue }
+      faults.append(
+        FileFault(
+          line: document.places[index].budgetLine, field: "campaigns[\(index)].budget.amount",
+          reason: "\(campaign.budget) is below what is settled, leased and reserved, \(least)"))
+    }
+    return FileFaults(kept: Array(faults.prefix(Limits.campaignFaults)), leftOut: 0)
+  }
+
+  /// Waits for the store: this thread has nothing else to do.
+  func ask<Answer>(_ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer)
+    throws(CallFailure) -> Answer
+  {
+    let shot = OneShot<Answer?>()
+    var answer: Answer?
+    ledger.onStore { store throws(StoreFailure) in
+      answer = try body(store)
+    } done: { failure, _ in
+      shot.give(failure == nil ? answer : nil)
+    }
+    guard let answer = shot.wait() else { throw CampaignRuntime.ledgerHasStopped }
+    return answer
+  }
+
+  static func noCampaign(_ id: String) -> CallFailure {
+    CallFailure(.notFound, "there is no campaign \(id)", field: "id")
+  }
+}
+
+/// Why campaigns cannot be served from a data folder.
+package struct CampaignStartError: Error, Sendable, CustomStringConvertible {
+  package let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,238 @@
+package import Allocation
+internal import Campaigns
+package import Core
+package import Engine
+internal import EventLoop
+internal import Executors
+package import Ledger
+package import Logging
+internal import Syscalls
+
+/// Campaigns, budgets and deliveries of a server: the ledger's threads, the desk, and the board that
+/// loops score by.
+// Unchecked: what changes belongs to one thread each, as is said beside it.
+package final class CampaignRuntime: @unchecked Sendable {
+  let ledger: LedgerRuntime
+  let signer: TokenSigner
+  let presence: UserPresence
+  let counts: DeliveryCounts
+  let desk: CampaignDesk
+  private let deskThread: DeskThread
+  /// The board that loops begin with.
+  let firstBoard: BoardInUse
+  /// The store's thread's own, from here on.
+  private var loops: [LoopServices] = []
+  private let pace: PaceKeeper
+
+  static let off = CallFailure(
+    .unimplemented, "campaigns are off: the server was started without --data DIR")
+  static let ledgerHasStopped = CallFailure(
+    .unavailable, "the ledger has stopped: see the server's log")
+
+  /// What a start takes.
+  package struct Parts {
+    package var serving: Serving
+    package var executor: any ShardExecutor
+    package var storage: any Storage
+    package var signer: TokenSigner
+    package var clock: Clock
+    package var reading: LedgerClock.Reading
+    /// CLOCK_BOOTTIME, milliseconds.
+    package var bootMilliseconds: @Sendable () -> Int64
+    /// Random.
+    package var seed: UInt64
+    package var logger: Logger
+
+    package init(
+      serving: Serving, executor: any ShardExecutor, storage: any Storage, signer: TokenSigner,
+      clock: Clock, reading: LedgerClock.Reading,
+      bootMilliseconds: @escaping @Sendable () -> Int64, seed: UInt64, logger: Logger
+    ) {
+      self.serving = serving
+      self.executor = executor
+      self.storage = storage
+      self.signer = signer
+      self.clock = clock
+      self.reading = reading
+      self.bootMilliseconds = bootMilliseconds
+      self.seed = seed
+      self.logger = logger
+    }
+  }
+
+  /// Reads what is stored, and begins: leases of the start before are back in their budgets.
+  package init(_ parts: Parts) throws(CampaignStartError) {
+    let presence = UserPresence()
+    let shardCount = parts.executor.shardCount
+    let shards = (0..<shardCount).map { index in
+      UserShard(
+        index: index, shards: shardCount, capClock: .server,
+        seed: splitmix64(parts.seed &+ UInt64(index)), signer: parts.signer, presence: presence)
+    }
+    let stored = try CampaignRuntime.campaigns(parts.storage)
+    let desk = CampaignDesk(parts.serving, clock: parts.clock)
+    try desk.restore(stored)
+    let rules = desk.rules
+    for shard in shards { shard.keep(rules) }
+    let shardOf: @Sendable (UInt64) -> Int = { Int(splitmix64($0) % UInt64(shardCount)) }
+    let recovered: RecoveredLedger
+    do throws(RecoveryError) {
+      recovered = try Recovery.recover(
+        parts.storage,
+        RecoverySetup(
+          shards: shardCount, shardOf: shardOf, reading: parts.reading, seed: parts.seed)
+      ) { event in
+        shards[shardOf(event.placement.user)].restore(event)
+      }
+    } catch {
+      throw CampaignStartError("\(error)")
+    }
+    for (index, shard) in shards.enumerated() {
+      shard.resume(recovered.shards[index], recovered.requests[index])
+    }
+    let anchor = recovered.clock.anchor
+    let boot = parts.bootMilliseconds
+    ledger = LedgerRuntime(
+      shards: shards,
+      store: AllocationStore(
+        storage: parts.storage, budgets: recovered.store, opening: recovered.records),
+      executor: parts.executor,
+      now: { anchor.ledgerMilliseconds + max(0, boot() - anchor.bootMilliseconds) },
+      logger: parts.logger)
+    signer = parts.signer
+    self.presence = presence
+    self.desk = desk
+    counts = DeliveryCounts()
+    pace = PaceKeeper(clock: parts.clock)
+    do throws(CallFailure) {
+      pace.use(try desk.compile() ?? CampaignSet.empty(desk.items), desk.definitions)
+    } catch {
+      throw CampaignStartError(error.message)
+    }
+    firstBoard = BoardInUse(pace.board(), hasCaps: desk.hasCaps)
+    do throws(SystemError) {
+      deskThread = try DeskThread()
+      let costs = desk.costs
+      ledger.setCosts(costs)
+      try ledger.start { [unowned self] store, now in tick(store, now) }
+    } catch {
+      throw CampaignStartError("\(error)")
+    }
+    desk.connect(
+      CampaignDesk.Link(ledger: ledger, pace: pace) { [unowned self] in publish($0, $1) })
+    parts.logger.info(
+      "campaigns",
+      metadata: [
+        "campaigns": "\(desk.definitions.count)", "entries": "\(recovered.entries)",
+        "start": "\(recovered.start)",
+      ])
+  }
+
+  /// Notes and campaigns come first of all that is stored.
+  private static func campaigns(_ storage: any Storage) throws(CampaignStartError)
+    -> [StoredCampaign]
+  {
+    var campaigns: [StoredCampaign] = []
+    do throws(StorageError) {
+      try storage.recover { record, _ in
+        switch record {
+        case .note: return true
+        case .campaign(let campaign):
+          campaigns.append(campaign)
+          return true
+        case .allocation, .entry: return false
+        }
+      }
+    } catch {
+      throw CampaignStartError("\(error)")
+    }
+    return campaigns
+  }
+
+  /// The loops that are told of new boards; they have the first one.
+  func connect(_ loops: [LoopServices]) {
+    ledger.onStore { [self] _ in self.loops = loops }
+  }
+
+  /// No loop and no shard runs any more: what is decided is committed.
+  func stop() {
+    deskThread.stop()
+    ledger.stop()
+  }
+
+  // MARK: The desk
+
+  /// Runs on the desk's thread, after what was asked before. False: too many wait.
+  func onDesk(_ body: @escaping (CampaignDesk) -> Void) -> Bool {
+    deskThread.perform { [desk] in body(desk) }
+  }
+
+  // MARK: Publishing
+
+  /// From the desk: a new set, durable already.
+  func publish(_ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition]) {
+    let (rules, costs, hasCaps) = (desk.rules, desk.costs, desk.hasCaps)
+    let paused = definitions.values.filter(\.isPaused).map(\.key)
+    let done = OneShot<Void>()
+    ledger.onStore { [self] _ in
+      ledger.setCosts(costs)
+      pace.use(set, definitions)
+    } done: { [self] _, _ in
+      spread(BoardInUse(pace.board(), hasCaps: hasCaps))
+      done.give(())
+    }
+    for index in ledger.shards.indices {
+      _ = ledger.onShard(index) { [ledger] shard in
+        shard.keep(rules)
+        for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
+        ledger.flush(shard.index)
+      }
+    }
+    done.wait()
+  }
+
+  /// On the store's thread.
+  private func tick(_ store: AllocationStore, _ now: Int64) {
+    let hasChanged = pace.tick(store, now: now)
+    if hasChanged { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
+  }
+
+  private func spread(_ inUse: BoardInUse) {
+    for loop in loops {
+      Posted.to(loop.eventLoop) { loop.campaigns?.inUse = inUse }
+    }
+  }
+}
+
+/// The desk's thread.
+private final class DeskThread: @unchecked Sendable {
+  private struct Mail {
+    /// First: the thread's mailbox holds the address.
+    var link = MailboxLink()
+    let body: () -> Void
+  }
+
+  private let thread: GroupThread
+
+  init() throws(SystemError) {
+    thread = try GroupThread(name: "campaigns", tickNanoseconds: 1_000_000_000) { group in
+      var next = group
+      while let link = next {
+        let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
+        next = link.pointee.next
+        mail.pointee.body()
+        mail.deinitialize(count: 1)
+        mail.deallocate()
+      }
+    }
+  }
+
+  func perform(_ body: @escaping () -> Void) -> Bool {
+    let mail = UnsafeMutablePointer<Mail>.allocate(capacity: 1)
+    mail.initialize(to: Mail(body: body))
+    thread.put(UnsafeMutableRawPointer(mail).assumingMemoryBound(to: MailboxLink.self))
+    return true
+  }
+
+  func stop() { thread.stop() }
+}

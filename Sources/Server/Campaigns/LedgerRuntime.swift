@@ -1,0 +1,202 @@
+internal import Allocation
+internal import Core
+internal import Executors
+internal import Ledger
+internal import Logging
+internal import Syscalls
+
+/// The threads of the ledger: every user shard on its shard's thread, the store on a thread of its
+/// own, messages between them. Nothing waits for anything.
+// Unchecked: `shards[i]` and `parked[i]` belong to the thread of shard i, `store` and `storeSide`
+// to the store's thread; the rest never changes once `start` was called.
+final class LedgerRuntime: @unchecked Sendable {
+  let executor: any ShardExecutor
+  let shards: [UserShard]
+  /// Ledger time, milliseconds; never goes back.
+  let now: @Sendable () -> Int64
+  let logger: Logger
+  private let store: AllocationStore
+  private var thread: GroupThread?
+  private var hasToldOfFailure = false
+  /// Called on the store's thread about once a second.
+  private var tick: (AllocationStore, _ now: Int64) -> Void = { _, _ in }
+  private var nextTick: Int64 = 0
+  /// Allocations that wait for leases; element i is of shard i's thread.
+  private var parked: [[() -> Void]]
+  /// Of one exposure, by campaign; the store's thread's own.
+  private var costs: [UInt64: Micros] = [:]
+
+  init(
+    shards: [UserShard], store: AllocationStore, executor: any ShardExecutor,
+    now: @escaping @Sendable () -> Int64, logger: Logger
+  ) {
+    self.shards = shards
+    self.store = store
+    self.executor = executor
+    self.now = now
+    self.logger = logger
+    parked = Array(repeating: [], count: shards.count)
+  }
+
+  /// Of every campaign that was ever funded; before `start`.
+  var totalsBeforeStart: [CampaignTotals] { store.totals }
+
+  /// From now on the store's thread runs.
+  func start(tick: @escaping (AllocationStore, _ now: Int64) -> Void) throws(SystemError) {
+    self.tick = tick
+    let runtime = Unmanaged.passUnretained(self)
+    thread = try GroupThread(
+      name: "ledger", tickNanoseconds: Limits.ledgerTickMilliseconds * 1_000_000
+    ) { group in
+      runtime._withUnsafeGuaranteedRef { $0.work(group) }
+    }
+  }
+
+  /// Commits what is there, and returns when the thread has ended. No shard runs any more.
+  func stop() {
+    thread?.stop()
+    thread = nil
+  }
+
+  // MARK: Shards
+
+  func shard(ofUserHash hash: UInt64) -> Int { Int(hash % UInt64(shards.count)) }
+
+  /// Runs `body` on the thread of a shard. False when the server stops: it will not run.
+  func onShard(_ shard: Int, _ body: @escaping (UserShard) -> Void) -> Bool {
+    Posted.to(executor, shard: shard) { [self] index in
+      body(shards[index])
+      ask(index)
+    }
+  }
+
+  /// On a shard's thread: what it has decided goes to the store; `done` is called there once it is
+  /// durable, with what became of its late exposures, or why nothing is any more.
+  func commit(
+    _ shard: UserShard, done: @escaping (Result<[Bool], StoreFailure>, AllocationStore) -> Void
+  ) {
+    let records = shard.takeOutbox()
+    var arePaid: [Bool] = []
+    onStore { store throws(StoreFailure) in
+      arePaid = try store.take(records)
+    } done: { failure, store in
+      done(failure.map { .failure($0) } ?? .success(arePaid), store)
+    }
+  }
+
+  /// On a shard's thread: `body` runs again, there, once the leases that were asked for have come
+  /// or have been refused.
+  func park(_ shard: Int, _ body: @escaping () -> Void) {
+    parked[shard].append(body)
+  }
+
+  /// On a shard's thread: asks the store for the leases that the shard wants.
+  func ask(_ index: Int) {
+    for campaign in shards[index].takeWishes() {
+      var lease: Lease?
+      onStore { [self] store throws(StoreFailure) in
+        guard let cost = costs[campaign] else { return }
+        lease = try store.lease(
+          campaign: campaign, holder: UInt32(index), quantum: cost, at: now())
+      } done: { [self] _, _ in
+        answer(index, campaign, lease)
+      }
+    }
+  }
+
+  private func answer(_ index: Int, _ campaign: UInt64, _ lease: Lease?) {
+    // When the server stops, the lease is reclaimed at the next start.
+    _ = Posted.to(executor, shard: index) { [self] index in
+      let now = now()
+      if let lease {
+        shards[index].grant(lease, at: now)
+      } else {
+        shards[index].refuse(campaign, until: now + Limits.leaseRetryMilliseconds)
+      }
+      let waiting = parked[index]
+      parked[index] = []
+      for body in waiting { body() }
+      flush(index)
+      ask(index)
+    }
+  }
+
+  /// What a shard has decided without anybody waiting for it.
+  func flush(_ index: Int) {
+    let records = shards[index].takeOutbox()
+    guard !records.isEmpty else { return }
+    onStore { store throws(StoreFailure) in _ = try store.take(records) }
+  }
+
+  // MARK: The store
+
+  private struct Mail {
+    /// First: the thread's mailbox holds the address.
+    var link = MailboxLink()
+    let prepare: (AllocationStore) throws(StoreFailure) -> Void
+    let done: (StoreFailure?, AllocationStore) -> Void
+  }
+
+  /// From any thread. `prepare` runs on the store's thread, with whatever else waits, then all is
+  /// committed as one group, and `done` is called there.
+  func onStore(
+    _ prepare: @escaping (AllocationStore) throws(StoreFailure) -> Void,
+    done: @escaping (StoreFailure?, AllocationStore) -> Void = { _, _ in }
+  ) {
+    let mail = UnsafeMutablePointer<Mail>.allocate(capacity: 1)
+    mail.initialize(to: Mail(prepare: prepare, done: done))
+    let link = UnsafeMutableRawPointer(mail).assumingMemoryBound(to: MailboxLink.self)
+    guard let thread else { preconditionFailure("the ledger is asked before it has started") }
+    thread.put(link)
+  }
+
+  /// On the store's thread: what one exposure of each campaign costs.
+  func setCosts(_ costs: [UInt64: Micros]) { self.costs = costs }
+
+  private func work(_ group: UnsafeMutablePointer<MailboxLink>?) {
+    var next = group
+    while let link = next {
+      let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
+      next = link.pointee.next
+      // A failure is kept by the store, and told to all of the group.
+      do throws(StoreFailure) { try mail.pointee.prepare(store) } catch { tell(error) }
+    }
+    do throws(StoreFailure) { try store.commit() } catch { tell(error) }
+    next = group
+    while let link = next {
+      let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
+      next = link.pointee.next
+      mail.pointee.done(store.failure, store)
+      mail.deinitialize(count: 1)
+      mail.deallocate()
+    }
+    tickIfDue()
+  }
+
+  private func tickIfDue() {
+    let now = now()
+    guard now >= nextTick else { return }
+    nextTick = now + Int64(Limits.ledgerTickMilliseconds)
+    do throws(StoreFailure) {
+      try store.reclaim(at: now, limit: Limits.ledgerExpiries)
+      try store.commit()
+    } catch {
+      tell(error)
+    }
+    tick(store, now)
+    for index in shards.indices {
+      _ = Posted.to(executor, shard: index) { [self] index in
+        _ = shards[index].expire(upTo: now, limit: Limits.ledgerExpiries)
+        flush(index)
+      }
+    }
+  }
+
+  private func tell(_ failure: StoreFailure) {
+    guard !hasToldOfFailure else { return }
+    hasToldOfFailure = true
+    logger.critical(
+      "the ledger has stopped: nothing is allocated or settled until a restart",
+      metadata: ["reason": "\(failure)"])
+  }
+}
