@@ -59,6 +59,8 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(
+      name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CCrescendoProto", dependencies: ["CProtobufC"]),
     .target(name: "CLinux"),
@@ -81,6 +83,9 @@ let package = Package(
     swift("EventLoop", ["Syscalls", "Core"]),
     swift("Executors", ["Syscalls", "Core"]),
     swift("Engine", ["Models", "Signals", "CKernels", "Core"]),
+    swift("SQLiteStorage", ["CSQLite", "Ledger", "Core"]),
+
+    swift("Allocation", ["Campaigns", "Ledger", "Core"]),
 
     // Floor 3
     swift("Transport", ["HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
@@ -115,8 +120,10 @@ let package = Package(
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ReportTests", ["Report", "Core"]),
+    tests("AllocationTests", ["Allocation", "Campaigns", "Ledger", "Core"]),
     tests("CampaignsTests", ["Campaigns", "Core"]),
     tests("LedgerTests", ["Ledger", "Core"]),
+    tests("SQLiteStorageTests", ["SQLiteStorage", "CSQLite", "Ledger", "Core"]),
     tests("ModelsTests", ["Models", "Core"], exclude: ["conformance"]),
     tests("PoliciesTests", ["Policies", "Core"]),
     tests(

@@ -44,6 +44,12 @@ void crescendo_futex_wait(const uint32_t *word, uint32_t expected) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
 }
 
+void crescendo_futex_wait_for(const uint32_t *word, uint32_t expected, uint64_t nanoseconds) {
+  struct timespec timeout = {
+      .tv_sec = (time_t)(nanoseconds / 1000000000), .tv_nsec = (long)(nanoseconds % 1000000000)};
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, &timeout, NULL, 0);
+}
+
 void crescendo_futex_wake(const uint32_t *word, int waiters) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);
 }

@@ -87,7 +87,7 @@ extension ScoreResponseMessage {
   }
 }
 
-private func encoding(_ body: () throws(ClientEncodingError) -> [UInt8])
+func encoding(_ body: () throws(ClientEncodingError) -> [UInt8])
   throws(ClientError) -> [UInt8]
 {
   do throws(ClientEncodingError) {
@@ -97,7 +97,7 @@ private func encoding(_ body: () throws(ClientEncodingError) -> [UInt8])
   }
 }
 
-private func decoding<Message>(
+func decoding<Message>(
   _ answer: UnaryAnswer, _ body: ([UInt8]) throws(CallFailure) -> Message
 ) throws(ClientError) -> Message {
   do throws(CallFailure) {

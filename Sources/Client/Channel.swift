@@ -9,8 +9,8 @@ package import Syscalls
 package final class Channel {
   private let descriptor: Int32
   private let poller: Epoll
-  private let connection: ClientConnection
-  private let clock: Clock
+  let connection: ClientConnection
+  let clock: Clock
   /// Bytes of HTTP/2 that the socket has not taken, from `outputStart`.
   private var output: [UInt8] = []
   private var outputStart = 0
@@ -83,18 +83,23 @@ package final class Channel {
         case .failure(let failed): throw .failed(failed)
         }
       }
-      do throws(SystemError) {
-        try waitForSocket()
-        try readOnce()
-      } catch {
-        connection.end("the connection is lost: \(error.reason)")
-      }
-      connection.expire(nowNanoseconds: clock.monotonicNanoseconds())
+      turn(untilNanoseconds: distantFutureNanoseconds)
     }
   }
 
+  /// Waits for the socket, a call's deadline or `untilNanoseconds`, and takes what has come.
+  func turn(untilNanoseconds: UInt64) {
+    do throws(SystemError) {
+      try waitForSocket(untilNanoseconds: untilNanoseconds)
+      try readOnce()
+    } catch {
+      connection.end("the connection is lost: \(error.reason)")
+    }
+    connection.expire(nowNanoseconds: clock.monotonicNanoseconds())
+  }
+
   /// Writes what there is, as far as the socket takes it.
-  private func flush() {
+  func flush() {
     do throws(SystemError) {
       repeat {
         collectOutput()
@@ -136,9 +141,11 @@ package final class Channel {
     watchesWriting = wanted
   }
 
-  private func waitForSocket() throws(SystemError) {
+  private func waitForSocket(untilNanoseconds: UInt64) throws(SystemError) {
     var timeout: Int32 = -1
-    if let deadline = connection.nextDeadlineNanoseconds {
+    let deadline = min(
+      connection.nextDeadlineNanoseconds ?? distantFutureNanoseconds, untilNanoseconds)
+    if deadline != distantFutureNanoseconds {
       let now = clock.monotonicNanoseconds()
       timeout = deadline > now ? Channel.milliseconds(deadline - now) : 0
     }

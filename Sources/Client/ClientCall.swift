@@ -1,16 +1,22 @@
 internal import HTTP2
 
 /// One call: what is still to be sent, and the answer so far.
+///
+/// A streamed call's `body` grows by messages until `isFinished`; what has gone is dropped.
 final class ClientCall {
   var stream: Int32 = 0
-  let body: [UInt8]
-  var sentBytes = 0
-  var response: UnaryResponse
+  private var body: [UInt8]
+  private var sentBytes = 0
+  private var isFinished: Bool
+  var response: CallResponse
   let deadlineNanoseconds: UInt64
   var isConcluded = false
 
-  init(body: [UInt8], response: UnaryResponse, deadlineNanoseconds: UInt64) {
+  init(
+    body: [UInt8], isFinished: Bool = true, response: CallResponse, deadlineNanoseconds: UInt64
+  ) {
     self.body = body
+    self.isFinished = isFinished
     self.response = response
     self.deadlineNanoseconds = deadlineNanoseconds
   }
@@ -22,7 +28,15 @@ final class ClientCall {
     Unmanaged<ClientCall>.fromOpaque(address).takeUnretainedValue()
   }
 
-  var isSent: Bool { sentBytes == body.count }
+  var isSent: Bool { isFinished && sentBytes == body.count }
+
+  func append(_ framed: [UInt8], isLast: Bool) {
+    guard !isFinished else { return }
+    body.removeFirst(sentBytes)
+    sentBytes = 0
+    body.append(contentsOf: framed)
+    isFinished = isLast
+  }
 
   func readBody(
     _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ end: UnsafeMutablePointer<UInt32>
@@ -33,7 +47,10 @@ final class ClientCall {
       buffer.copyMemory(from: base + sentBytes, byteCount: count)
     }
     sentBytes += count
-    if isSent { end.pointee = HTTP2Body.endOfStream }
-    return count
+    if isSent {
+      end.pointee = HTTP2Body.endOfStream
+      return count
+    }
+    return count > 0 ? count : HTTP2Body.deferred
   }
 }

@@ -23,16 +23,18 @@ package struct ClientOptions: Sendable {
 /// `ClientOptions.responseLimitBytes` and everything else is dropped.
 package final class ClientConnection {
   package struct CallID: Hashable, Sendable {
-    fileprivate let stream: Int32
+    let stream: Int32
   }
 
   /// Nil once the connection is over.
-  private var session: HTTP2Session?
+  private(set) var session: HTTP2Session?
   private let authority: String
   private let options: ClientOptions
   /// Calls whose stream nghttp2 still knows: it holds their addresses.
-  private var calls: [Int32: ClientCall] = [:]
+  private(set) var calls: [Int32: ClientCall] = [:]
   private var outcomes: [Int32: UnaryOutcome] = [:]
+  /// Of streamed calls that are over: what nobody has taken yet.
+  var leftMessages: [Int32: [[UInt8]]] = [:]
   /// Why no new call can be started.
   private var refusal: CallFailure?
   private var nowNanoseconds: UInt64 = 0
@@ -64,12 +66,25 @@ package final class ClientConnection {
     path: String, message: [UInt8], timeoutNanoseconds: UInt64?, metadata: [MetadataEntry] = [],
     nowNanoseconds: UInt64
   ) throws(ClientError) -> CallID {
+    try start(
+      path: path, timeoutNanoseconds: timeoutNanoseconds, metadata: metadata,
+      nowNanoseconds: nowNanoseconds, isStreamed: false, body: try framed(message))
+  }
+
+  func framed(_ message: [UInt8]) throws(ClientError) -> [UInt8] {
+    guard let body = ClientFraming.framed(message) else {
+      throw .invalidRequest("a message of \(message.count) bytes cannot be framed")
+    }
+    return body
+  }
+
+  func start(
+    path: String, timeoutNanoseconds: UInt64?, metadata: [MetadataEntry], nowNanoseconds: UInt64,
+    isStreamed: Bool, body: [UInt8]
+  ) throws(ClientError) -> CallID {
     self.nowNanoseconds = nowNanoseconds
     if let problem = metadata.lazy.compactMap(RequestHeaders.problem).first {
       throw .invalidRequest(problem)
-    }
-    guard let body = ClientFraming.framed(message) else {
-      throw .invalidRequest("a message of \(message.count) bytes cannot be framed")
     }
     guard let session, refusal == nil else {
       let refusal = refusal ?? CallFailure(.unavailable, "the connection is over")
@@ -77,7 +92,8 @@ package final class ClientConnection {
     }
     let deadline = timeoutNanoseconds.map { nowNanoseconds.addingReportingOverflow($0) }
     let call = ClientCall(
-      body: body, response: UnaryResponse(limitBytes: options.responseLimitBytes),
+      body: body, isFinished: !isStreamed,
+      response: CallResponse(limitBytes: options.responseLimitBytes, isStreamed: isStreamed),
       deadlineNanoseconds: deadline.map { $0.overflow ? distantFutureNanoseconds : $0.partialValue }
         ?? distantFutureNanoseconds)
     let headers = requestHeaders(path, timeoutNanoseconds, metadata)
@@ -197,6 +213,8 @@ package final class ClientConnection {
     guard !call.isConcluded else { return }
     call.isConcluded = true
     outcomes[call.stream] = outcome
+    let rest = call.response.takeMessages()
+    if !rest.isEmpty { leftMessages[call.stream] = rest }
     if streamIsOpen { session?.resetStream(call.stream, HTTP2ErrorCode.cancel) }
   }
 }
@@ -243,7 +261,7 @@ extension ClientConnection {
 
   private func step(
     _ address: UnsafeMutableRawPointer, streamIsOpen: Bool = true,
-    _ event: (inout UnaryResponse) -> UnaryOutcome?
+    _ event: (inout CallResponse) -> UnaryOutcome?
   ) {
     let call = ClientCall.at(address)
     guard !call.isConcluded, let outcome = event(&call.response) else { return }

@@ -22,8 +22,6 @@ public struct DirectAnswer: ~Copyable {
   private var scores: UnsafeRawPointer? = nil
   public private(set) var count = 0
   private let words: ByteSlice
-  /// The connection broke: the call may have run, or (`mayHaveRun` false) was never begun.
-  let isLost: Bool
 
   init(
     _ context: UnsafeMutableRawPointer?, _ message: ByteSlice, _ record: SessionEndRecord? = nil,
@@ -37,7 +35,6 @@ public struct DirectAnswer: ~Copyable {
     pushbackMilliseconds = nil
     self.message = message.bytes
     words = .empty
-    isLost = false
     guard let scan = ClientScoreScan(message.bytes),
       scan.scoreCount == 0 || scan.scoresOffset != nil
     else {
@@ -59,17 +56,16 @@ public struct DirectAnswer: ~Copyable {
     pushbackMilliseconds = pushback == SessionEndRecord.noPushback ? nil : pushback
     message = UnsafeRawBufferPointer(start: nil, count: 0)
     words = end.text
-    isLost = false
   }
 
-  init(_ context: UnsafeMutableRawPointer?, lost: Bool) {
+  /// The session ended before it.
+  init(lost context: UnsafeMutableRawPointer?) {
     tag = UInt(bitPattern: context) &- 1
     code = StatusCode.unavailable.rawValue
     (queueMicroseconds, scoreMicroseconds, encodeMicroseconds) = (0, 0, 0)
     pushbackMilliseconds = nil
     message = UnsafeRawBufferPointer(start: nil, count: 0)
     words = ByteSlice("the session ended before the answer")
-    isLost = lost
   }
 
   /// Why, for people; empty when the code is OK. Allocates.

@@ -47,7 +47,6 @@ public final class SessionChannel {
   private var watchesWriting = false
   private var scoreMethod: UInt16?
   private var failure: SessionFailure?
-  private var isDraining = false
 
   /// One read, bytes: what 256 answers of 500 scores take.
   private static let readBufferBytes = 256 << 10
@@ -99,6 +98,12 @@ public final class SessionChannel {
 
   /// Whether `submit` would begin a call now. While it would not, `poll` makes room.
   public var hasRoom: Bool { failure == nil && connection.session.hasRoom() }
+
+  /// The server goes away, or takes no more calls here: begin calls on another channel, and poll this
+  /// one until `callsUnderWay` is 0.
+  public var isDraining: Bool {
+    connection.isGoingAway || connection.session.state == .draining
+  }
 
   /// Calls whose answer has not come.
   public var callsUnderWay: Int { connection.session.openCalls }
@@ -200,7 +205,7 @@ public final class SessionChannel {
         body(DirectAnswer(context, end))
       case .notStarted(let context), .lost(let context):
         handed = true
-        body(DirectAnswer(context, lost: true))
+        body(DirectAnswer(lost: context))
       case .failed(let failure):
         self.failure = failure
       }

@@ -21,3 +21,13 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
     return splitmix64(state)
   }
 }
+
+/// What `splitmix64` made a value of.
+package func splitmix64Inverse(_ hash: UInt64) -> UInt64 {
+  var z = hash ^ (hash >> 31) ^ (hash >> 62)
+  z = z &* 0x3196_42B2_D24D_8EC3
+  z = z ^ (z >> 27) ^ (z >> 54)
+  z = z &* 0x96DE_1B17_3F11_9089
+  z = z ^ (z >> 30) ^ (z >> 60)
+  return z &- 0x9E37_79B9_7F4A_7C15
+}

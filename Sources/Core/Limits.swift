@@ -17,6 +17,26 @@ package enum Limits {
   /// The path of a field in an error, bytes: our own names and an index; the bound is the writer's.
   package static let fieldPathBytes = 256
 
+  // MARK: Allocation and delivery
+
+  /// `AllocateRequest.request_id`, bytes: 128 random bits, which two clients never share.
+  package static let allocationIDBytes = 16
+  /// Slots of one `Allocate`: a page of results, five times over.
+  package static let allocationSlots = 100
+  /// Tokens of one `Release`: ten allocations of the most slots.
+  package static let releaseTokens = 1_000
+  /// Exposures of one report: 10,000 tokens of 128 bytes are a third of the longest message.
+  package static let reportExposures = 10_000
+  /// Exposures that one answer names because they were not settled: all of one report.
+  package static let reportExceptions = 10_000
+
+  // MARK: Campaign calls
+
+  /// Faults of a document that an answer names: more than anybody mends before applying again.
+  package static let campaignFaults = 100
+  /// Campaigns on one page of a list: 1,000 states of at most 300 bytes are below a window.
+  package static let campaignPage = 1_000
+
   // MARK: Sessions (proto/SESSION.md §15, §17)
 
   /// A HELLO, bytes: what is taken before anything is agreed. A hundred methods are 6 KB.
@@ -128,12 +148,77 @@ package enum Limits {
   /// take 2.1 million, and the decoder keeps some tens of bytes for each.
   package static let jsonTokens = 4 << 20
 
+  // MARK: Campaigns
+
+  /// Campaigns of one server: two and a half times the hundred thousand that we measure with.
+  /// An index of campaigns is an Int32, and a bit of every name's bitset.
+  package static let campaigns = 1 << 18
+  /// Pairs of an item and a campaign that promotes it: ten times three million, 4 bytes each.
+  package static let promotions = 1 << 25
+  /// Campaigns of one item: three are usual; a batch of 10,000 such items is 2.6 million pairs,
+  /// some 15 ms.
+  package static let campaignsPerItem = 256
+  /// Distinct markets (or surfaces, or tiers) that campaigns name: there are 249 markets. A bitset
+  /// of all campaigns each: 32 MiB at most for a kind.
+  package static let campaignNames = 1_024
+  /// Distinct segments that campaigns name: a bitset of all campaigns each, 128 MiB at most.
+  package static let campaignSegments = 4_096
+  /// Segments of one request: four times what a profile commonly has.
+  package static let requestSegments = 64
+  /// Options that the choice of slots looks at, once it has one answer, before it is content:
+  /// about half a millisecond of a shard. Few conflicts need a hundredth.
+  package static let slotSteps = 1 << 17
+  /// The same for a request whose values are drawn, which is chosen `propensityDraws` times more.
+  package static let slotStepsDrawn = 1 << 13
+  /// Draws that a propensity is estimated from: its standard error is at most 1 ÷ (2 √64) = 6 %.
+  package static let propensityDraws = 64
+  /// One in so many batches is counted by campaign and reason: a power of two.
+  package static let tallyStride = 16
+  // MARK: The ledger
+
+  /// How long a reservation waits for its exposure, milliseconds: half an hour, in which a queue of
+  /// ten tracks is heard.
+  package static let reservationMilliseconds: Int64 = 30 * 60_000
+  /// How long a lease lasts, milliseconds: twice a reservation, so that half of it is of use.
+  package static let leaseMilliseconds: Int64 = 60 * 60_000
+  /// How long after its reservation has expired an exposure may still be reported, milliseconds.
+  package static let reportMilliseconds: Int64 = 24 * 60 * 60_000
+  /// Campaigns that have accounts: ten times as many as are to be live.
+  package static let ledgerCampaigns = 1 << 20
+  /// Reservations of one shard that are open: half an hour of 580 a second; 100 MB.
+  package static let openReservations = 1 << 20
+  /// Reservations of one shard that are open, or have ended and are remembered to know their
+  /// reports again: a day of 190 a second; 8 bytes each, at a load of 0.53 to 0.8.
+  package static let rememberedReservations = 16 << 20
+  /// Answered requests of one shard that are kept to be idempotent: as many as open reservations.
+  package static let idempotentRequests = 1 << 20
+  /// Starts of a server on one folder: reservation ids hold 21 bits of it, one start a minute for
+  /// four years.
+  package static let ledgerStarts = 1 << 21
+  /// Journal entries that one compaction drops: half a second of the store's thread.
+  package static let compactionEntries = 200_000
+  /// The share of a budget that may lie in leases, as a divisor: 1 ÷ 200 = 0.5 %.
+  package static let leasedShare: Int64 = 200
+  /// How long the storage's owner waits for a reader that opens or closes its file, milliseconds.
+  package static let storageBusyMilliseconds: Int32 = 5_000
+  /// Pages of 4 KiB in the write-ahead log before a commit copies them into the file.
+  package static let storageLogPages = 4_000
+  /// The largest limit of a cap that is counted by exact timestamps: 32 bytes for each user and
+  /// scope. Larger ones are estimated in 16.
+  package static let capExactLimit = 8
+  /// Windows by which a scope's larger limits are estimated: hours, days, weeks, months, each
+  /// twice. Rules of more different windows share the next longer.
+  package static let capWindows = 8
+  /// Places in which one user's exposures are counted at a time: 42 placements with campaign,
+  /// artist and release within the longest window, all of them new. A user beyond it counts as
+  /// capped. A read-only copy stays below 5.3 KB.
+  package static let capEntriesPerUser = 128
+
   // MARK: Campaign files
 
-  /// Campaigns of one server, and of one file.
-  package static let campaigns = 100_000
-  /// Items that all campaigns of a server promote together: ten each.
-  package static let campaignItems = 1_000_000
+  /// Items that all campaigns of a server promote together, each counted by campaign: four million
+  /// are 40 each of the hundred thousand that we measure with.
+  package static let campaignItems = 4_000_000
   /// A campaign file, bytes: 100,000 campaigns of 512 and a million items of 64 are 115 MB.
   package static let campaignFileBytes = 128 << 20
   /// Values that are composed at a time: a campaign that has all of a server's items, and half as
@@ -145,14 +230,12 @@ package enum Limits {
   package static let campaignNesting = 16
   /// Columns of indentation, which bound the nesting of blocks: eight for each level in use.
   package static let campaignIndent = 64
-  /// Faults of a file that are told; the rest are counted. Nobody reads on after a hundred.
-  package static let campaignFaults = 100
   /// Caps of one campaign: three scopes by day, week and month, less one.
   package static let campaignCaps = 8
   /// The window of a cap, seconds: 90 days.
   package static let campaignCapSeconds: UInt32 = 90 * 86_400
   /// Markets, surfaces, tiers or segments of one campaign: four times as many as countries.
-  package static let campaignNames = 1_024
+  package static let campaignNamesEach = 1_024
   /// An item, surface, tier, segment or salt, bytes: as long as any other name.
   package static let campaignNameBytes = 1_024
   /// A flight, milliseconds: ten years.

@@ -15,7 +15,8 @@ package struct ShardJob: BitwiseCopyable {
   package var run: @convention(c) (_ job: UnsafeMutableRawPointer, _ shard: Int) -> Void
   /// Whatever `run` needs.
   package var context: UnsafeMutableRawPointer?
-  /// Estimated work, in nanoseconds: what a shard's queue is bounded by.
+  /// Estimated work, in nanoseconds: what a shard's queue is bounded by. 0 = a message, which is
+  /// taken however full the queue is.
   package var workNanoseconds: UInt64
   /// Runs when no other job waits.
   package var isBatch: Bool

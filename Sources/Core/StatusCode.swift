@@ -78,4 +78,11 @@ package struct CallFailure: Error, Sendable, Equatable {
     default: return nil
     }
   }
+
+  /// The same failure of a message that is the field `name` of another one.
+  package func inside(_ name: StaticString) -> CallFailure {
+    var outer = self
+    if let field { outer.field = "\(name).\(field)" }
+    return outer
+  }
 }

@@ -31,3 +31,24 @@ package enum BoostReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case holdout = 20
   case tier = 21
 }
+
+/// What became of a reported exposure: `crescendo.v1.ExposureOutcome`, number for number.
+package enum ExposureOutcome: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+  case settled = 1
+  case duplicate = 2
+  case settledLate = 3
+  case unpaid = 4
+  case forged = 5
+  case expired = 6
+  case unknownReservation = 7
+}
+
+/// What became of a placement that was given back: `crescendo.v1.ReleaseOutcome`, number for
+/// number.
+package enum ReleaseOutcome: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+  case released = 1
+  case alreadyReleased = 2
+  case settled = 3
+  case forged = 4
+  case unknown = 5
+}

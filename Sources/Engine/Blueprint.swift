@@ -62,7 +62,7 @@ package final class Blueprint: @unchecked Sendable {
   /// The item column that is the score without the model; nil = there is none.
   private let priorColumn: ColumnValues?
   /// The score of an item without a prior: the output of the model's mean raw sum.
-  private let meanOutput: Float
+  private let meanOutput: Double
 
   init(
     _ declaration: ModelDeclaration, index: Int, forest: Forest, sha256: String, snapshot: Snapshot
@@ -72,7 +72,7 @@ package final class Blueprint: @unchecked Sendable {
     self.forest = forest
     self.modelSHA256 = sha256
     output = declaration.output == .raw ? .identity : forest.transform
-    meanOutput = Float(output(forest.meanRaw))
+    meanOutput = output(forest.meanRaw)
     self.snapshot = snapshot
     levels = Levels(forest)
     cost = LearnedCost(levels)
@@ -95,10 +95,10 @@ package final class Blueprint: @unchecked Sendable {
 
   /// An item's score without the model, in units of the output, rounded once.
   @inline(__always)
-  func prior(_ itemRow: Int) -> Float {
+  func prior(_ itemRow: Int) -> Double {
     guard let priorColumn else { return meanOutput }
     let value = priorColumn.value(itemRow)
-    return value.isNaN ? meanOutput : Float(value)
+    return value.isNaN ? meanOutput : value
   }
 
   private static func flat<Element: BitwiseCopyable>(_ array: [Element])

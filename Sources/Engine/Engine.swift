@@ -44,10 +44,6 @@ package final class Engine: @unchecked Sendable {
 
   /// The model that a request names, once the request is found to make sense.
   package func blueprint(for request: ScoreRequestView) throws(CallFailure) -> Blueprint {
-    if request.wantBoosts || request.wantExplanations {
-      throw CallFailure(
-        .unimplemented, "want_boosts and want_explanations are not served yet; leave them out")
-    }
     if request.itemIDCount > 0, request.itemURIs.count > 0 {
       throw CallFailure(
         .invalidArgument, "item_ids and item_uris are both set: send one of them",

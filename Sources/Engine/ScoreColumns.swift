@@ -10,11 +10,15 @@ package struct ScoreColumns: BitwiseCopyable {
   /// One byte each: `Fidelity` and `Reason`.
   package var fidelities: UnsafeMutablePointer<UInt8>
   package var reasons: UnsafeMutablePointer<UInt8>
+  /// The scores before they are rounded, for boosts; not a column of the answer. Nil = not wanted.
+  package var outputs: UnsafeMutablePointer<Double>?
 
   package init(
     scores: UnsafeMutableRawPointer, rawScores: UnsafeMutableRawPointer?,
-    fidelities: UnsafeMutablePointer<UInt8>, reasons: UnsafeMutablePointer<UInt8>
+    fidelities: UnsafeMutablePointer<UInt8>, reasons: UnsafeMutablePointer<UInt8>,
+    outputs: UnsafeMutablePointer<Double>? = nil
   ) {
+    self.outputs = outputs
     self.scores = scores
     self.rawScores = rawScores
     self.fidelities = fidelities
@@ -23,9 +27,10 @@ package struct ScoreColumns: BitwiseCopyable {
 
   @inline(__always)
   func write(
-    _ position: Int, score: Float, raw: Double, _ fidelity: Fidelity, _ reason: Reason
+    _ position: Int, output: Double, raw: Double, _ fidelity: Fidelity, _ reason: Reason
   ) {
-    scores.storeBytes(of: score, toByteOffset: position * 4, as: Float.self)
+    outputs?[position] = output
+    scores.storeBytes(of: Float(output), toByteOffset: position * 4, as: Float.self)
     rawScores?.storeBytes(of: raw, toByteOffset: position * 8, as: Double.self)
     fidelities[position] = fidelity.rawValue
     reasons[position] = reason.rawValue

@@ -171,13 +171,13 @@ extension ScoreSlicePointer {
   private func writeSame(
     _ block: Range<Int>, _ plan: ScorePlan, _ writer: SumWriter, _ sum: Double
   ) {
-    let score = writer.score(sum)
+    let output = writer.output(of: sum)
     for index in block {
       let position = position(index)
       if plan.rows[position] < 0 {
         writer.writeUnknown(index, position)
       } else {
-        writer.write(index, position, score: score, sum)
+        writer.write(index, position, output: output, sum)
       }
     }
   }
@@ -266,7 +266,7 @@ extension ScoreSlicePointer {
     for index in 0..<pointee.count {
       let isKnown = plan.rows[position(index)] >= 0
       columns.write(
-        pointee.writesByPosition ? position(index) : index, score: 0, raw: .nan, .none,
+        pointee.writesByPosition ? position(index) : index, output: 0, raw: .nan, .none,
         isKnown ? reason : .unknownItem)
     }
     pointee.isMissed = true

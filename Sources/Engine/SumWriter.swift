@@ -27,26 +27,26 @@ struct SumWriter {
   /// average.
   @inline(__always)
   func write(_ index: Int, _ position: Int, _ sum: Double) {
-    write(index, position, score: score(sum), sum)
+    write(index, position, output: output(of: sum), sum)
   }
 
-  /// Of a sum: corrected, in units of the output, rounded once.
+  /// Of a sum: corrected, in units of the output. Whoever writes it rounds it once.
   @inline(__always)
-  func score(_ sum: Double) -> Float { Float(output(sum + correction)) }
+  func output(of sum: Double) -> Double { output(sum + correction) }
 
   @inline(__always)
-  func write(_ index: Int, _ position: Int, score: Float, _ sum: Double) {
+  func write(_ index: Int, _ position: Int, output: Double, _ sum: Double) {
     columns.write(
-      byPosition ? position : index, score: score, raw: sum, fidelity, reason)
+      byPosition ? position : index, output: output, raw: sum, fidelity, reason)
   }
 
   @inline(__always)
-  func writePrior(_ index: Int, _ position: Int, _ prior: Float) {
-    columns.write(byPosition ? position : index, score: prior, raw: .nan, fidelity, reason)
+  func writePrior(_ index: Int, _ position: Int, _ prior: Double) {
+    columns.write(byPosition ? position : index, output: prior, raw: .nan, fidelity, reason)
   }
 
   @inline(__always)
   func writeUnknown(_ index: Int, _ position: Int) {
-    columns.write(byPosition ? position : index, score: 0, raw: .nan, .none, .unknownItem)
+    columns.write(byPosition ? position : index, output: 0, raw: .nan, .none, .unknownItem)
   }
 }

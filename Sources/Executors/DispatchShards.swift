@@ -139,6 +139,8 @@ private final class Shard: Sendable {
   /// Counts `work` if it fits. In one step, or submitters at the same time would all see the room
   /// that is there for one of them.
   private func reserve(_ work: UInt64) -> Bool {
+    // A message, which takes no room: whoever sends it bounds how many there are.
+    if work == 0 { return true }
     var seen = queued.load(ordering: .relaxed)
     while true {
       // A job that alone is over the limit still runs on an empty queue.

@@ -22,8 +22,8 @@ package struct JournalEntry: Sendable, Equatable, BitwiseCopyable {
     case unpaid = 8
     /// Moves nothing: the goal was reached after an exposure.
     case goal = 9
-    /// What earlier entries of a campaign came to that were compacted away: `reservation` = the
-    /// account (`Account.rawValue`), `amount` = its balance.
+    /// What earlier entries of a campaign came to that were compacted away: `reservation` = what
+    /// (`OpeningSubject.rawValue`), `amount` = how much. Moves nothing: it sets.
     case opening = 10
   }
 
@@ -37,13 +37,18 @@ package struct JournalEntry: Sendable, Equatable, BitwiseCopyable {
   package var lease: UInt64 = 0
   /// 0 = none. Unique for ever.
   package var reservation: UInt64 = 0
-  /// Of a reservation, to rebuild caps by; 0 = none.
+  /// Of `reserve`, `settleLate`, `unpaid` and `goal`: whose exposure, to rebuild caps by and to
+  /// find the shard; 0 = none.
   package var user: UInt64 = 0
+  /// Of a `lease` that stands among openings: it ends by itself after so many `reserve`s; 0 = by
+  /// `leaseReturn`.
   package var item: UInt64 = 0
   /// `Int64.min` = the item has none.
   package var artist: Int64 = .min
   package var release: Int64 = .min
-  /// Of leases and reservations: ledger time at which they end.
+  /// Ledger time at which a lease ends; of every entry of a reservation that names its user, when
+  /// the reservation was to end. Of an `opening`: until when entries may name reservations that
+  /// were compacted away.
   package var expires: Int64 = 0
 
   package init(kind: Kind, at: Int64, campaign: UInt64, amount: Micros) {
@@ -63,6 +68,20 @@ package enum Account: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case leased = 2
   case reserved = 3
   case spent = 4
+}
+
+/// What an `opening` tells of a campaign.
+package enum OpeningSubject: UInt64, Sendable, CaseIterable {
+  // The accounts, number for number. Open leases and reservations are told by entries of their own,
+  // so that `leased` and `reserved` are not among them.
+  case owner = 0
+  case budget = 1
+  case spent = 4
+  // Counts and sums of what has been.
+  case exposures = 16
+  case goals = 17
+  case unpaidExposures = 18
+  case unpaidMicros = 19
 }
 
 extension JournalEntry.Kind {

@@ -71,35 +71,45 @@ package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible
 }
 
 /// A durable, ordered, atomic store. One owner at a time: a second one is refused when it opens.
-/// The seam between the embedded store, a simulation's disk, and a distributed one.
+/// The seam between the embedded store, a simulation's disk, and a distributed one. Besides, it
+/// refuses what would pay twice, whatever its owner believes: two `reserve`s of one reservation, two
+/// that take its money out (`settle`, `release`), two late ones (`settleLate`, `unpaid`) or a late
+/// one beside a `settle`, two `goal`s.
 package protocol Storage: AnyObject {
-  /// Makes `records` durable, all or none, in this order; returns after they are.
+  /// Makes `records` durable, all or none, in this order; returns after they are. After an error
+  /// nothing is accepted any more.
   func commit(_ records: [StoredRecord]) throws(StorageError)
 
   /// Everything that is stored: notes and campaigns (the last of each), then allocations that have
-  /// not been dropped (with empty answers), then entries in order of their commits.
-  func recover(_ visit: (StoredRecord) throws(StorageError) -> Void) throws(StorageError)
+  /// not been dropped (with empty answers), then openings, then entries in order of their commits
+  /// with their sequence numbers, which rise; all else has sequence 0. `false` ends it early.
+  func recover(_ visit: (_ record: StoredRecord, _ sequence: Int64) -> Bool) throws(StorageError)
 
   /// The answer of an allocation, byte for byte; nil = there is none.
   func answer(user: UInt64, requestID: RequestID) throws(StorageError) -> [UInt8]?
 
-  /// Drops entries by reservation and lease whose sums `openings` carry on, and allocations that
-  /// have expired; all or nothing.
+  /// Puts openings in the place of old entries, and drops old allocations; all or nothing.
   func compact(_ compaction: Compaction) throws(StorageError)
 }
 
 /// What a compaction drops and what it puts in its place.
 package struct Compaction: Sendable, Equatable {
-  /// Entries of reservations that ended before this (ledger time) go, as do entries of leases that
-  /// have ended and `opening`s; `fund`s go too.
-  package var endedBefore: Int64
-  /// Takes the place of what goes.
+  /// Entries up to this sequence go, but the `reserve`s of `kept`; earlier openings go too.
+  /// 0 = nothing of the journal changes.
+  package var through: Int64
+  /// Reservations that were open at `through`, rising.
+  package var kept: [UInt64]
+  /// Take the place of what goes: `opening`s, then the `lease`s of kept reservations and those that
+  /// were open. With the kept entries after them they come to what was there before.
   package var openings: [JournalEntry]
-  /// Allocations that expire before this go.
+  /// Allocations that expire before this ledger time go.
   package var allocationsBefore: Int64
 
-  package init(endedBefore: Int64, openings: [JournalEntry], allocationsBefore: Int64) {
-    self.endedBefore = endedBefore
+  package init(
+    through: Int64, kept: [UInt64], openings: [JournalEntry], allocationsBefore: Int64
+  ) {
+    self.through = through
+    self.kept = kept
     self.openings = openings
     self.allocationsBefore = allocationsBefore
   }

@@ -211,7 +211,7 @@ struct LoadCall {
   }
 
   /// What the call came to, once the server has ended its half or `fault` ends it: the rules of
-  /// `UnaryResponse`.
+  /// `CallResponse`.
   func record(endedNanoseconds: UInt64) -> CallRecord {
     var record = CallRecord(
       intendedNanoseconds: intendedNanoseconds, sentNanoseconds: sentNanoseconds,

@@ -135,6 +135,11 @@ final class LoadSession: LoadCarrier {
       case .failed(let failure): refusal = "the session is over: \(failure.text)"
       }
     }
+    // Another session takes its place (C28); this one ends with its calls.
+    if connection.isGoingAway, refusal == nil {
+      refusal = "the server goes away"
+      connection.session.drain(now: now)
+    }
   }
 
   private static func call(_ context: UnsafeMutableRawPointer?) -> LoadConnection.Call? {

@@ -25,6 +25,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       throw failure
     }
     if let fault = call.workFault(view.candidateCount) { throw fault }
+    if view.wantBoosts || view.wantExplanations { throw ScoreWork.campaignsAreOff }
     let blueprint = try loop.engine.blueprint(for: view)
     try keepRequestID(view.requestID, loop)
     if loop.logsCalls { call.noteRequestID(pointee.requestID) }
@@ -109,6 +110,12 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     pointee.services._withUnsafeGuaranteedRef { $0.engine.cancel(pointee.call) }
     pointee.stream = nil
   }
+}
+
+extension ScoreWork {
+  static let campaignsAreOff = CallFailure(
+    .unimplemented,
+    "want_boosts and want_explanations need campaigns, which are off: serve with --data DIR")
 }
 
 extension ScoreAnswer {

@@ -82,6 +82,24 @@ package final class Folder: Sendable {
       ? try map(file, count: count, relativePath) : try readAll(file, count: count, relativePath)
   }
 
+  /// A file of `/proc`, which has no size before it is read. Longer than `limitBytes`: EFBIG.
+  package func readUnsized(_ relativePath: String, limitBytes: Int) throws(SystemError) -> [UInt8] {
+    let file = try openWithoutLinks(relativePath)
+    defer { _ = close(file) }
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: limitBytes + 1, alignment: 1)
+    defer { room.deallocate() }
+    var done = 0
+    while done < room.count {
+      let free = UnsafeMutableRawBufferPointer(rebasing: room[done...])
+      let got = try blockingSystemCall("read", subject: relativePath) {
+        Glibc.read(file, free.baseAddress, free.count)
+      }
+      if got == 0 { return Array(room[..<done]) }
+      done += got
+    }
+    throw SystemError(call: "read", number: EFBIG, subject: relativePath)
+  }
+
   private func openWithoutLinks(_ relativePath: String) throws(SystemError) -> Int32 {
     let components = relativePath.split(separator: "/", omittingEmptySubsequences: false)
     // A C string ends at NUL: "..\0x" would be taken for no "..", and then opened as one.

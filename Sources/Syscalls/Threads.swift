@@ -28,6 +28,11 @@ package enum Futex {
     crescendo_futex_wait(word, expected)
   }
 
+  /// The same, for at most so long.
+  package static func wait(_ word: UnsafePointer<UInt32>, expected: UInt32, nanoseconds: UInt64) {
+    crescendo_futex_wait_for(word, expected, nanoseconds)
+  }
+
   package static func wake(_ word: UnsafePointer<UInt32>, waiters: Int32) {
     crescendo_futex_wake(word, waiters)
   }

@@ -41,7 +41,7 @@ extension ScoreResponseMessage {
     return response
   }
 
-  private static func convert(_ message: Crescendo__V1__Provenance, _ reader: TextReader)
+  static func convert(_ message: Crescendo__V1__Provenance, _ reader: TextReader)
     throws(CallFailure) -> Provenance
   {
     var provenance = Provenance()
@@ -92,33 +92,6 @@ extension HealthMessages {
   }
 }
 
-/// The contract's own names of open enums.
-package enum ScoreVocabulary {
-  /// A fidelity without its prefix, for example `FULL`; an unknown number as the number.
-  package static func fidelityName(_ number: Int32) -> String {
-    withUnsafePointer(to: crescendo__v1__fidelity__descriptor) {
-      name(number, $0, prefix: "FIDELITY_")
-    }
-  }
-
-  /// A reason without its prefix, for example `UNKNOWN_ITEM`; an unknown number as the number.
-  package static func reasonName(_ number: Int32) -> String {
-    withUnsafePointer(to: crescendo__v1__reason__descriptor) {
-      name(number, $0, prefix: "REASON_")
-    }
-  }
-
-  private static func name(
-    _ number: Int32, _ descriptor: UnsafePointer<ProtobufCEnumDescriptor>, prefix: String
-  ) -> String {
-    guard let value = protobuf_c_enum_descriptor_get_value(descriptor, number) else {
-      return "\(number)"
-    }
-    let name = String(cString: value.pointee.name)
-    return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
-  }
-}
-
 func undecodable(_ message: String) -> CallFailure {
   CallFailure(.internalError, "the answer is not a \(message)")
 }
@@ -128,7 +101,7 @@ func array<T>(_ base: UnsafeMutablePointer<T>?, _ count: Int) -> [T] {
 }
 
 /// An enum on the wire is an int32, which Clang imports as unsigned.
-private func numbers<T: RawRepresentable<UInt32>>(_ base: UnsafeMutablePointer<T>?, _ count: Int)
+func numbers<T: RawRepresentable<UInt32>>(_ base: UnsafeMutablePointer<T>?, _ count: Int)
   -> [Int32]
 {
   UnsafeBufferPointer(start: base, count: count).map { Int32(bitPattern: $0.rawValue) }

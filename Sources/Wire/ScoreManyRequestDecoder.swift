@@ -30,60 +30,37 @@ package enum ScoreManyRequestDecoder {
     guard let base = message.base, message.count > 0 else { return nil }
     let reader = WireReader(base, from: 0, to: message.count)
     do throws(WireError) {
-      let (parts, bytes) = try scan(reader, into: &view)
-      guard parts > 1 else { return nil }
-      guard let joined = arena.pointee.allocate(byteCount: bytes, alignment: 8) else {
-        return CallFailure(
-          .resourceExhausted,
-          "joining the item's request takes more than \(arena.pointee.limitBytes) bytes of memory",
-          retryPushbackMilliseconds: -1)
+      let request = try scan(reader, into: &view)
+      guard let joined = try request.joined(reader, arena) else {
+        return EmbeddedMessage.noRoom("the item's request", arena)
       }
-      try join(reader, into: joined)
-      view.request = ByteSlice(joined, count: bytes)
+      view.request = joined
       return nil
     } catch {
-      return CallFailure(
-        .internalError, "cannot decode \(messageName): byte \(error.offset): \(error.reason)")
+      return error.failure(messageName)
     }
   }
 
-  /// Counts the parts of the request and their bytes; a single part is left where it lies.
   private static func scan(_ reader: WireReader, into view: inout ScoreManyRequestView)
-    throws(WireError) -> (parts: Int, bytes: Int)
+    throws(WireError) -> EmbeddedMessage
   {
-    var (reader, parts, bytes) = (reader, 0, 0)
+    var (reader, request) = (reader, EmbeddedMessage(number: 3))
     while !reader.isAtEnd {
       let field = try reader.next()
-      let expected: UInt32
       switch field.number {
-      case 1: expected = WireType.fixed64
-      case 2: expected = WireType.fixed32
-      case 3: expected = WireType.lengthDelimited
+      case 1:
+        try reader.expect(WireType.fixed64, field)
+        view.sequence = reader.fixed64(field)
+      case 2:
+        try reader.expect(WireType.fixed32, field)
+        view.timeoutMicroseconds = UInt32(
+          littleEndian: reader.base.loadUnaligned(
+            fromByteOffset: field.valueStart, as: UInt32.self))
+      case 3:
+        try request.take(field, reader)
       default: continue
       }
-      guard field.wireType == expected else {
-        throw WireError(offset: field.start, reason: "a field of another wire type than declared")
-      }
-      let value = reader.base + field.valueStart
-      switch field.number {
-      case 1: view.sequence = UInt64(littleEndian: value.loadUnaligned(as: UInt64.self))
-      case 2: view.timeoutMicroseconds = UInt32(littleEndian: value.loadUnaligned(as: UInt32.self))
-      default:
-        parts += 1
-        bytes += field.valueCount
-        view.request = ByteSlice(value, count: field.valueCount)
-      }
     }
-    return (parts, bytes)
-  }
-
-  private static func join(_ reader: WireReader, into joined: UnsafeMutableRawPointer)
-    throws(WireError)
-  {
-    var (reader, writer) = (reader, WireWriter(joined))
-    while !reader.isAtEnd {
-      let field = try reader.next()
-      if field.number == 3 { writer.bytes(reader.base + field.valueStart, field.valueCount) }
-    }
+    return request
   }
 }

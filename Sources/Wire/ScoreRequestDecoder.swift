@@ -57,10 +57,6 @@ package enum ScoreRequestDecoder {
     tooLarge("the batch has \(candidates) candidates; the limit is \(limit)")
   }
 
-  private static func tooLarge(_ message: String) -> CallFailure {
-    CallFailure(.resourceExhausted, message, retryPushbackMilliseconds: -1)
-  }
-
   /// False when the arena is full.
   private static func unpackRest(
     _ reader: WireReader, _ scan: RequestScan, into view: inout ScoreRequestView,

@@ -87,6 +87,24 @@ extension WireReader {
     return field.end - field.start
   }
 
+  /// A field whose wire type the schema does not name is no such field.
+  func expect(_ wireType: UInt32, _ field: WireField) throws(WireError) {
+    try require(field, field.wireType == wireType)
+  }
+
+  /// A string field: UTF-8 without NUL; `name` is the field's.
+  func text(_ field: WireField, _ name: StaticString) throws(WireError) -> ByteSlice {
+    try expect(WireType.lengthDelimited, field)
+    do throws(WireError) {
+      try checkText(field)
+    } catch {
+      var named = error
+      named.field = name
+      throw named
+    }
+    return slice(field)
+  }
+
   private func require(_ field: WireField, _ isRight: Bool) throws(WireError) {
     guard isRight else {
       throw WireError(offset: field.start, reason: "a field of another wire type than declared")

@@ -1,29 +1,5 @@
 package import Core
 
-/// The part of `Provenance` that is the same for every answer of one model, encoded once.
-package struct ProvenanceTemplate: Sendable {
-  /// Fields snapshot, model and model_sha256.
-  fileprivate let bytes: [UInt8]
-  package let treesTotal: Int
-
-  package init(snapshot: String, model: String, modelSHA256: String, treesTotal: Int) {
-    var bytes: [UInt8] = []
-    for (tag, text) in [(0x0A, snapshot), (0x12, model), (0x1A, modelSHA256)] {
-      let utf8 = Array(text.utf8)
-      bytes.append(UInt8(tag))
-      withUnsafeTemporaryAllocation(byteCount: 10, alignment: 1) { room in
-        guard let start = room.baseAddress else { return }
-        var writer = WireWriter(start)
-        writer.varint(UInt64(utf8.count))
-        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<(writer.cursor - start)]))
-      }
-      bytes.append(contentsOf: utf8)
-    }
-    self.bytes = bytes
-    self.treesTotal = treesTotal
-  }
-}
-
 /// The message that a `ScoreResponse` goes out in.
 package enum ScoreEnvelope: BitwiseCopyable, Sendable {
   /// Itself: the answer of `Score`.
@@ -54,8 +30,8 @@ package struct ScoreResponseLayout {
   private let head: UnsafeMutableRawPointer?
   private let body: UnsafeMutableRawPointer
   /// Where the columns of fidelities and reasons begin: they are dropped when all are the same.
-  private let columnsEnd: UnsafeMutableRawPointer
-  private let perPositionEnd: UnsafeMutableRawPointer
+  let columnsEnd: UnsafeMutableRawPointer
+  let perPositionEnd: UnsafeMutableRawPointer
 
   /// Fidelity and reason of every position, when all have the same.
   package struct Uniform {
@@ -69,7 +45,7 @@ package struct ScoreResponseLayout {
   }
 
   /// Tag and length of a field: at most this many bytes (a field number below 16).
-  private static let fieldHeadBytes = 6
+  static let fieldHeadBytes = 6
 
   /// Bytes that an answer for `count` candidates may take. Without a
   /// `provenance` only `finishScoresOnly` may follow.
@@ -96,6 +72,20 @@ package struct ScoreResponseLayout {
     _ buffer: UnsafeMutableRawPointer, in envelope: ScoreEnvelope = .response, count: Int,
     wantRaw: Bool, requestIDBytes: Int = 0, provenance: ProvenanceTemplate? = nil
   ) {
+    var boosts: BoostColumns?
+    self.init(
+      buffer, in: envelope, count: count, wantRaw: wantRaw, requestIDBytes: requestIDBytes,
+      provenance: provenance, room: nil, boosts: &boosts)
+  }
+
+  /// As above, with columns of boosts where there is `room`. Inlined, so that an answer without
+  /// boosts pays nothing for them.
+  @inline(__always)
+  init(
+    _ buffer: UnsafeMutableRawPointer, in envelope: ScoreEnvelope, count: Int, wantRaw: Bool,
+    requestIDBytes: Int, provenance: ProvenanceTemplate?, room: BoostRoom?,
+    boosts: inout BoostColumns?
+  ) {
     start = buffer
     self.count = count
     var writer = WireWriter(buffer)
@@ -114,8 +104,11 @@ package struct ScoreResponseLayout {
       writer.byte(0x22)
     }
     if head != nil {
-      let expected = ScoreResponseLayout.expectedBytes(
+      var expected = ScoreResponseLayout.expectedBytes(
         count: count, wantRaw: wantRaw, requestIDBytes: requestIDBytes, provenance: provenance)
+      if let room, let provenance {
+        expected = room.expectedBytes(count: count, provenance, plainBytes: expected)
+      }
       _ = writer.skip(WireWriter.varintBytes(expected))
     }
     (self.positions, self.head) = (positions, head)
@@ -123,6 +116,7 @@ package struct ScoreResponseLayout {
     scores = ScoreResponseLayout.column(&writer, tag: 0x1A, count: count, bytes: 4)
     rawScores =
       wantRaw ? ScoreResponseLayout.column(&writer, tag: 0x52, count: count, bytes: 8) : nil
+    if let room { boosts = BoostColumns(&writer, count: count, room) }
     columnsEnd = writer.cursor
     fidelities = ScoreResponseLayout.column(&writer, tag: 0x32, count: count, bytes: 1)
       .assumingMemoryBound(to: UInt8.self)
@@ -131,7 +125,7 @@ package struct ScoreResponseLayout {
     perPositionEnd = writer.cursor
   }
 
-  private static func column(_ writer: inout WireWriter, tag: UInt8, count: Int, bytes: Int)
+  static func column(_ writer: inout WireWriter, tag: UInt8, count: Int, bytes: Int)
     -> UnsafeMutableRawPointer
   {
     if count > 0 {
@@ -159,6 +153,13 @@ package struct ScoreResponseLayout {
     timeUnixMilliseconds: Int64, treesUsed: Int
   ) -> Int {
     var writer = WireWriter(uniform == nil ? perPositionEnd : columnsEnd)
+    ScoreResponseLayout.write(uniform, requestID, &writer)
+    writeProvenance(&writer, provenance, timeUnixMilliseconds, treesUsed)
+    return close(end: writer.cursor)
+  }
+
+  @inline(__always)
+  static func write(_ uniform: Uniform?, _ requestID: ByteSlice, _ writer: inout WireWriter) {
     if let uniform {
       writer.byte(0x28)
       writer.byte(uniform.fidelity.rawValue)
@@ -168,8 +169,6 @@ package struct ScoreResponseLayout {
     writer.byte(0x0A)
     writer.varint(UInt64(requestID.count))
     writer.bytes(requestID.base, requestID.count)
-    writeProvenance(&writer, provenance, timeUnixMilliseconds, treesUsed)
-    return close(end: writer.cursor)
   }
 
   /// The columns of scores (and raw scores) alone are the answer.
@@ -178,7 +177,7 @@ package struct ScoreResponseLayout {
   }
 
   /// Writes the heads, now that all lengths are known.
-  private func close(end: UnsafeMutableRawPointer) -> Int {
+  func close(end: UnsafeMutableRawPointer) -> Int {
     var total = end - start
     if let head {
       let bodyBytes = end - body

@@ -6,6 +6,17 @@ struct WireError: Error {
   var reason: StaticString
   /// The bytes are a message, but not one that we take.
   var isDecodable = false
+  /// The field that is at fault, where the reader knows it.
+  var field: StaticString?
+
+  /// INTERNAL with the message's name and the offset for bytes that are no such message,
+  /// INVALID_ARGUMENT with the field for a message that we do not take.
+  func failure(_ messageName: StaticString) -> CallFailure {
+    let place = "\(messageName): byte \(offset): \(reason)"
+    return isDecodable
+      ? CallFailure(.invalidArgument, place, field: field.map { "\($0)" })
+      : CallFailure(.internalError, "cannot decode \(place)")
+  }
 }
 
 /// Wire types of protobuf (encoding specification, "Message Structure").
@@ -83,6 +94,27 @@ struct WireReader {
     }
     field.end = offset
     return field
+  }
+
+  /// The number of a varint field.
+  func number(_ field: WireField) -> UInt64 {
+    var (value, shift, at) = (UInt64(0), UInt64(0), field.valueStart)
+    while at < field.end {
+      value |= UInt64(base.load(fromByteOffset: at, as: UInt8.self) & 0x7F) << shift
+      shift += 7
+      at += 1
+    }
+    return value
+  }
+
+  /// The eight bytes of a fixed64 field.
+  func fixed64(_ field: WireField) -> UInt64 {
+    UInt64(littleEndian: base.loadUnaligned(fromByteOffset: field.valueStart, as: UInt64.self))
+  }
+
+  /// The bytes of a length-delimited field, where they lie.
+  func slice(_ field: WireField) -> ByteSlice {
+    ByteSlice(base + field.valueStart, count: field.valueCount)
   }
 
   private mutating func skip(_ count: Int) throws(WireError) {

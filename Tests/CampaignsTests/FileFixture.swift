@@ -8,7 +8,7 @@ enum FileFixture {
   static let start: Int64 = 1_796_083_200_000
   static let end: Int64 = 1_798_675_200_000
 
-  static let catalog = CampaignCatalog(
+  static let catalog = CampaignVocabulary(
     markets: ["SE", "NO", "US"], surfaces: ["radio", "home"], tiers: ["free", "premium"],
     hasArtists: true, hasReleases: false)
 
@@ -55,14 +55,14 @@ enum FileFixture {
   }
 
   static func parse(
-    _ text: String, catalog: CampaignCatalog = catalog, now: Int64 = now,
+    _ text: String, catalog: CampaignVocabulary = catalog, now: Int64 = now,
     itemFile: CampaignFile.ItemFile? = nil
   ) throws(FileFaults) -> CampaignDocument {
     try CampaignFile.parse(text, catalog: catalog, now: now, itemFile: itemFile)
   }
 
   static func faults(
-    _ text: String, catalog: CampaignCatalog = catalog, itemFile: CampaignFile.ItemFile? = nil
+    _ text: String, catalog: CampaignVocabulary = catalog, itemFile: CampaignFile.ItemFile? = nil
   ) -> [FileFault] {
     do throws(FileFaults) {
       _ = try parse(text, catalog: catalog, itemFile: itemFile)

@@ -199,7 +199,7 @@ import Testing
 }
 
 @Suite struct UnaryResponseTests {
-  private func feed(_ response: inout UnaryResponse, _ headers: [(StaticString, StaticString)])
+  private func feed(_ response: inout CallResponse, _ headers: [(StaticString, StaticString)])
     -> UnaryOutcome?
   {
     for (name, value) in headers { response.header(ByteSlice(name), ByteSlice(value)) }
@@ -207,7 +207,7 @@ import Testing
   }
 
   @Test func informationalBlocksAreSkipped() throws {
-    var response = UnaryResponse(limitBytes: 100)
+    var response = CallResponse(limitBytes: 100)
     #expect(feed(&response, [(":status", "103"), ("grpc-status", "13")]) == nil)
     #expect(
       feed(&response, [(":status", "200"), ("content-type", "application/grpc+proto")]) == nil)
@@ -217,7 +217,7 @@ import Testing
   }
 
   @Test func aPageWithoutEndIsCutOff() {
-    var response = UnaryResponse(limitBytes: 100)
+    var response = CallResponse(limitBytes: 100)
     #expect(feed(&response, [(":status", "502"), ("content-type", "text/html")]) == nil)
     let page = [UInt8](repeating: 32, count: 60)
     #expect(page.withUnsafeBytes { response.data($0) } == nil)
@@ -230,7 +230,7 @@ import Testing
 
   @Test(arguments: ["application/grpcx", "application/json", ""])
   func anOKWithAnotherContentTypeIsUnknown(type: String) {
-    var response = UnaryResponse(limitBytes: 100)
+    var response = CallResponse(limitBytes: 100)
     response.header(ByteSlice(":status"), ByteSlice("200"))
     type.utf8.withContiguousStorageIfAvailable {
       response.header(ByteSlice("content-type"), ByteSlice(UnsafeRawBufferPointer($0)))

@@ -26,6 +26,14 @@ struct HashingTests {
     #expect(expected.map { _ in random.next() } == expected)
   }
 
+  @Test func theInverseUndoesTheHash() {
+    var random = SplitMix64(seed: 1)
+    for value in [0, 1, .max] + (0..<1_000).map({ _ in random.next() }) {
+      #expect(splitmix64Inverse(splitmix64(value)) == value)
+      #expect(splitmix64(splitmix64Inverse(value)) == value)
+    }
+  }
+
   @Test func theHashIsTheFirstOutputOfItsSeed() {
     for value: UInt64 in [0, 1, 42, .max, 1 << 63, 0x9E37_79B9_7F4A_7C15] {
       var random = SplitMix64(seed: value)

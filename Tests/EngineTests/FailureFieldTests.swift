@@ -45,6 +45,5 @@ import Testing
       field { $0.userColumns = [("mood", Array(repeating: 0, count: 20))] }
         == "user_columns[0].name")
     #expect(field { $0.userColumns = [("f64", [1]), ("taste", [1])] } == "user_columns[1].values")
-    #expect(field { $0.wantBoosts = true } == nil)
   }
 }

@@ -23,6 +23,8 @@ void crescendo_name_current_thread(const char *name);
 // Sleeps while *word == expected; may return early.
 void crescendo_futex_wait(const uint32_t *word, uint32_t expected);
 
+void crescendo_futex_wait_for(const uint32_t *word, uint32_t expected, uint64_t nanoseconds);
+
 void crescendo_futex_wake(const uint32_t *word, int waiters);
 
 // accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC: a descriptor, or -1 with errno.

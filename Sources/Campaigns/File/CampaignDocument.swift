@@ -59,7 +59,7 @@ package struct BoostRule: Sendable, Equatable {
 }
 
 /// The names that a snapshot knows, which campaigns may speak of.
-package struct CampaignCatalog: Sendable, Equatable {
+package struct CampaignVocabulary: Sendable, Equatable {
   /// nil = whatever is written.
   package var markets: Set<String>?
   package var surfaces: Set<String>?
@@ -80,6 +80,6 @@ package struct CampaignCatalog: Sendable, Equatable {
   }
 
   /// For those who do not know the snapshot.
-  package static let unknown = CampaignCatalog(
+  package static let unknown = CampaignVocabulary(
     markets: nil, surfaces: nil, tiers: nil, hasArtists: true, hasReleases: true)
 }

@@ -16,7 +16,7 @@ package enum CampaignFile {
   package typealias ItemFile = (_ path: String) throws(ItemFileFailure) -> String
 
   struct Context {
-    var catalog: CampaignCatalog
+    var catalog: CampaignVocabulary
     var now: Int64
     var itemFile: ItemFile?
   }
@@ -27,7 +27,7 @@ package enum CampaignFile {
   ///   - now: milliseconds since 1970; a flight that has ended by then is a fault.
   ///   - itemFile: reads an `items_file`; without it, as on a server, such a key is a fault.
   package static func parse(
-    _ text: String, catalog: CampaignCatalog, now: Int64, itemFile: ItemFile? = nil
+    _ text: String, catalog: CampaignVocabulary, now: Int64, itemFile: ItemFile? = nil
   ) throws(FileFaults) -> CampaignDocument {
     guard text.utf8.count <= Limits.campaignFileBytes else {
       let reason = "\(text.utf8.count) bytes, and at most \(Limits.campaignFileBytes) are taken"

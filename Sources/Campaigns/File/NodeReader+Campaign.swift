@@ -110,7 +110,7 @@ extension NodeReader {
       "\(minimum) exposures at \(cost) cost more than the budget of \(budget)")
   }
 
-  private mutating func caps(_ node: Node, _ catalog: CampaignCatalog) -> [CapRule]? {
+  private mutating func caps(_ node: Node, _ catalog: CampaignVocabulary) -> [CapRule]? {
     guard let nodes = elements(node) else { return nil }
     guard !nodes.isEmpty, nodes.count <= Limits.campaignCaps else {
       fault(
@@ -136,7 +136,7 @@ extension NodeReader {
     return rules.count == nodes.count ? rules : nil
   }
 
-  private mutating func cap(_ node: Node, _ catalog: CampaignCatalog) -> CapRule? {
+  private mutating func cap(_ node: Node, _ catalog: CampaignVocabulary) -> CapRule? {
     let keys = ["scope", "limit", "window"]
     guard let fields = fields(node, keys, required: keys) else { return nil }
     let scope = value(fields, "scope") { reader, node -> CapScope? in

@@ -9,8 +9,8 @@ extension NodeReader {
       fault(node, "an empty list is for nobody; for all, leave the key out")
       return nil
     }
-    if nodes.count > Limits.campaignNames {
-      fault(node, "\(nodes.count) names, and at most \(Limits.campaignNames) are taken")
+    if nodes.count > Limits.campaignNamesEach {
+      fault(node, "\(nodes.count) names, and at most \(Limits.campaignNamesEach) are taken")
       return nil
     }
     var names: [String] = []

@@ -4,7 +4,7 @@ internal import Yams
 extension NodeReader {
   static let documentKeys = ["currency", "boost", "holdout", "campaigns"]
 
-  mutating func policy(_ fields: Fields, _ catalog: CampaignCatalog) -> DocumentPolicy {
+  mutating func policy(_ fields: Fields, _ catalog: CampaignVocabulary) -> DocumentPolicy {
     DocumentPolicy(
       currency: value(fields, "currency") { $0.currency($1) },
       boost: value(fields, "boost") { $0.boost($1, catalog) },
@@ -18,7 +18,7 @@ extension NodeReader {
     return nil
   }
 
-  private mutating func boost(_ node: Node, _ catalog: CampaignCatalog) -> BoostRule? {
+  private mutating func boost(_ node: Node, _ catalog: CampaignVocabulary) -> BoostRule? {
     guard let fields = fields(node, ["scale_micros", "surfaces"]) else { return nil }
     let scale = value(fields, "scale_micros") { $0.whole($1, 1...Int64.max) }
     let surfaces = value(fields, "surfaces") { $0.surfaceBoosts($1, catalog) }
@@ -26,14 +26,14 @@ extension NodeReader {
   }
 
   private mutating func surfaceBoosts(
-    _ node: Node, _ catalog: CampaignCatalog
+    _ node: Node, _ catalog: CampaignVocabulary
   ) -> [String: SurfaceBoost]? {
     guard case .mapping(let mapping) = node else {
       fault(node, "it has to be a mapping, `surface: {weight: 1.0, cap: 1.0}`")
       return nil
     }
-    guard mapping.count <= Limits.campaignNames else {
-      fault(node, "\(mapping.count) surfaces, and at most \(Limits.campaignNames) are taken")
+    guard mapping.count <= Limits.campaignNamesEach else {
+      fault(node, "\(mapping.count) surfaces, and at most \(Limits.campaignNamesEach) are taken")
       return nil
     }
     var boosts: [String: SurfaceBoost] = [:]

@@ -1,18 +1,24 @@
 internal import Core
 internal import Wire
 
-/// The answer to one unary call as it comes in: events in, at most one outcome out.
+/// The answer to one call as it comes in: events in, at most one outcome out.
 ///
+/// A streamed call's messages are kept until `takeMessages`; its outcome has none.
 /// An outcome is final: whoever gets one feeds no further events.
-struct UnaryResponse {
+struct CallResponse {
   private var head = ResponseHead()
   private var body: ClientMessageAssembler
+  /// Of a streamed call.
+  private var stream: ClientMessageStream?
+  private var messages: [[UInt8]] = []
+  private var hasMessages = false
   private let limitBytes: Int
   /// Of a body that is no gRPC message.
   private var skippedBytes = 0
 
-  init(limitBytes: Int) {
+  init(limitBytes: Int, isStreamed: Bool = false) {
     self.limitBytes = limitBytes
+    if isStreamed { stream = ClientMessageStream(limitBytes: limitBytes) }
     self.body = ClientMessageAssembler(limitBytes: limitBytes)
   }
 
@@ -31,15 +37,27 @@ struct UnaryResponse {
       return skippedBytes > limitBytes ? .failure(head.withoutStatus) : nil
     }
     do throws(CallFailure) {
-      try body.append(bytes)
+      if stream == nil {
+        try body.append(bytes)
+      } else {
+        try stream?.append(bytes) { messages.append($0) }
+        hasMessages = hasMessages || !messages.isEmpty
+      }
       return nil
     } catch {
       return .failure(head.failed(error.code, error.message, .client))
     }
   }
 
+  /// The whole messages of a streamed call that have come since.
+  mutating func takeMessages() -> [[UInt8]] {
+    defer { messages = [] }
+    return messages
+  }
+
   /// The server has ended its half.
   mutating func streamEnded() -> UnaryOutcome? {
+    if let stream { return streamedEnd(stream) }
     if let failure = head.failure(bodyIsEmpty: body.isEmpty) { return .failure(failure) }
     guard let message = body.message else {
       return .failure(
@@ -50,6 +68,19 @@ struct UnaryResponse {
     }
     return .success(
       UnaryAnswer(message: message, headers: head.headers, trailers: head.trailingMetadata))
+  }
+
+  private func streamedEnd(_ stream: ClientMessageStream) -> UnaryOutcome {
+    if let failure = head.failure(bodyIsEmpty: !hasMessages && stream.isEmpty) {
+      return .failure(failure)
+    }
+    guard stream.isEmpty else {
+      return .failure(
+        head.failed(
+          .internalError, "the answer ends in the middle of a message", .connection))
+    }
+    return .success(
+      UnaryAnswer(message: [], headers: head.headers, trailers: head.trailingMetadata))
   }
 
   /// The stream is gone before it ended.

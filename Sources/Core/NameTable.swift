@@ -1,16 +1,14 @@
-internal import Core
-
-/// Names and their places in a list, looked up by bytes: what a request says of columns, models
-/// and categories. Open addressing over places, so that a lookup allocates nothing.
+/// Names and their places in a list, looked up by bytes: what a request says of columns, models,
+/// categories and segments. Open addressing over places, so that a lookup allocates nothing.
 // Unchecked: written in `init`, only read afterwards, freed in `deinit`.
-final class NameTable: @unchecked Sendable {
+package final class NameTable: @unchecked Sendable {
   private let slots: UnsafeMutablePointer<Int32>
   private let mask: Int
   private let names: UnsafeMutablePointer<ByteSlice>
   private let bytes: UnsafeMutableRawPointer
-  let count: Int
+  package let count: Int
 
-  init(_ list: [String]) {
+  package init(_ list: [String]) {
     count = list.count
     var capacity = 4
     while capacity < 2 * list.count { capacity *= 2 }
@@ -45,14 +43,14 @@ final class NameTable: @unchecked Sendable {
   }
 
   private func start(_ name: ByteSlice) -> Int {
-    // FNV-1a: names are short and come from the snapshot, not from clients.
+    // FNV-1a: names are short and come from snapshots and campaigns, not from clients.
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in name.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
     return Int(truncatingIfNeeded: splitmix64(hash)) & mask
   }
 
   /// The place of a name in the list, or nil.
-  func index(of name: ByteSlice) -> Int? {
+  package func index(of name: ByteSlice) -> Int? {
     var slot = start(name)
     while slots[slot] >= 0 {
       let index = Int(slots[slot])

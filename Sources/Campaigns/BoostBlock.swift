@@ -1,0 +1,126 @@
+/// Room for the loop over candidates: blocks that fit into the first cache.
+struct BoostBlock: BitwiseCopyable {
+  /// Candidates of a block: enough for their cache misses to overlap.
+  static var candidates: Int { 64 }
+  /// Pairs of a block: at least those of one candidate, `Limits.campaignsPerItem`.
+  static var pairs: Int { 320 }
+  /// Pairs are written by threes.
+  private static var pairRoom: Int { pairs + 4 }
+
+  /// Of a candidate: its row's entry, the same to be copied whole, where its pairs end, and the
+  /// campaign that was chosen, or the number of campaigns for none.
+  let entries: UnsafeMutablePointer<RowEntry>
+  let copies: UnsafeMutablePointer<SIMD2<UInt64>>
+  let ends: UnsafeMutablePointer<Int32>
+  let chosen: UnsafeMutablePointer<Int32>
+  /// Of a pair.
+  let campaigns: UnsafeMutablePointer<Int32>
+  let hot: UnsafeMutablePointer<CampaignHot>
+  let values: UnsafeMutablePointer<Double>
+  let gains: UnsafeMutablePointer<Double>
+  let ranks: UnsafeMutablePointer<Int64>
+  let checks: UnsafeMutablePointer<UInt16>
+  /// Of the request.
+  let segments: UnsafeMutablePointer<UnsafePointer<UInt64>>
+  let filter: UnsafeMutablePointer<UInt64>
+
+  static var bytes: Int {
+    pairRoom * (32 + 8 + 8 + 8 + 4 + 2) + candidates * (16 + 4 + 4) + 64 * 8 + CapFilter.words * 8
+  }
+
+  init(_ room: UnsafeMutableRawPointer) {
+    var next = room
+    func take<T>(_ count: Int) -> UnsafeMutablePointer<T> {
+      defer { next += count * MemoryLayout<T>.stride }
+      return next.bindMemory(to: T.self, capacity: count)
+    }
+    hot = take(BoostBlock.pairRoom)
+    copies = take(BoostBlock.candidates)
+    entries = UnsafeMutableRawPointer(copies).assumingMemoryBound(to: RowEntry.self)
+    values = take(BoostBlock.pairRoom)
+    gains = take(BoostBlock.pairRoom)
+    ranks = take(BoostBlock.pairRoom)
+    segments = take(64)
+    filter = take(CapFilter.words)
+    ends = take(BoostBlock.candidates)
+    chosen = take(BoostBlock.candidates)
+    campaigns = take(BoostBlock.pairRoom)
+    checks = take(BoostBlock.pairRoom)
+  }
+
+  /// Whether the user has had something of the row's artist or release.
+  @inline(__always)
+  func mayBind(_ entry: RowEntry) -> Bool {
+    (CapFilter.bit(filter, .userArtist, entry.artistHash)
+      | CapFilter.bit(filter, .userRelease, entry.releaseHash)) & 1 != 0
+  }
+}
+
+/// A pair's place in the choice as one number: below all gains the stages of those that are kept
+/// out, then the eligible by gain.
+enum PairRank {
+  @inline(__always)
+  static func rank(_ gain: Double, _ checks: UInt16) -> Int64 {
+    let failures = checks & CheckBits.failures
+    // The order of doubles as that of integers; adding 0 makes −0 the same as 0.
+    let bits = Int64(bitPattern: (gain + 0).bitPattern)
+    let byGain = bits ^ Int64(bitPattern: UInt64(bitPattern: bits >> 63) >> 1)
+    let byStage = Int64.min &+ Int64(truncatingIfNeeded: failures.trailingZeroBitCount) &+ 1
+    return failures == 0 ? byGain : byStage
+  }
+
+  static func rank(_ stage: CheckStage) -> Int64 { .min &+ Int64(stage.rawValue) &+ 1 }
+
+  @inline(__always)
+  static func stage(_ rank: Int64) -> CheckStage {
+    let number = rank &- .min &- 1
+    guard number >= 0, number < Int64(CheckStage.eligible.rawValue) else { return .eligible }
+    return CheckStage(rawValue: UInt8(truncatingIfNeeded: number)) ?? .eligible
+  }
+}
+
+/// What `checks` looks up, hoisted out of the loop.
+struct CheckLookups: BitwiseCopyable {
+  private let time: Int64
+  private let markets: UnsafePointer<UInt64>
+  private let surfaces: UnsafePointer<UInt64>
+  private let tiers: UnsafePointer<UInt64>
+  private let segments: UnsafePointer<UnsafePointer<UInt64>>
+  private let segmentCount: Int
+  private let filter: UnsafePointer<UInt64>
+  private let isAnonymous: UInt64
+
+  @inline(__always)
+  init(_ request: BoostRequest, _ block: BoostBlock) {
+    time = request.audience.timeUnixMilliseconds
+    markets = request.audience.marketBits
+    surfaces = request.audience.surfaceBits
+    tiers = request.audience.tierBits
+    segments = UnsafePointer(block.segments)
+    segmentCount = request.audience.segmentCount
+    filter = UnsafePointer(block.filter)
+    isAnonymous = request.audience.user == 0 ? 1 : 0
+  }
+
+  /// The checks that need no more than half a cache line, as `CheckBits`.
+  @inline(__always)
+  func checks(_ campaign: Int, _ hot: CampaignHot) -> UInt16 {
+    let word = campaign >> 6
+    let bit = UInt64(truncatingIfNeeded: campaign & 63)
+    var shared = segments[0][word]
+    for index in 1..<segmentCount { shared |= segments[index][word] }
+    let isFor =
+      (markets[word] >> bit & 1) << 1 | (surfaces[word] >> bit & 1) << 2
+      | (tiers[word] >> bit & 1) << 3 | (shared >> bit & 1) << 4
+    let flight: UInt16 =
+      (time < hot.opening >> 16 ? CheckBits.flight : 0)
+      | (time >= hot.flightEnd ? CheckBits.flight : 0)
+    let flags = UInt16(truncatingIfNeeded: hot.opening)
+    let hash = CapFilter.hash(UInt64(truncatingIfNeeded: campaign))
+    let mayBind = (isAnonymous | CapFilter.bit(filter, .userCampaign, hash)) & 1
+    // Shifts a cap's or a draw's flag to the place of `look`.
+    let look =
+      (flags << 2 & UInt16(truncatingIfNeeded: mayBind << 9) | flags << 1) & CheckBits.look
+    return flight | flags | (UInt16(truncatingIfNeeded: isFor) ^ 0x1E) | look
+  }
+}

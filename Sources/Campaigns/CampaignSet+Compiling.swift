@@ -1,0 +1,39 @@
+internal import Core
+
+extension CampaignSet {
+  typealias Entry = (campaign: Campaign, key: UInt64, isPaused: Bool)
+
+  /// The index of every key; ids and keys are there once.
+  static func keys(_ sorted: [Entry]) throws(CampaignSetError) -> [UInt64: Int32] {
+    var indexes: [UInt64: Int32] = [:]
+    indexes.reserveCapacity(sorted.count)
+    for (index, entry) in sorted.enumerated() {
+      if index > 0, sorted[index - 1].campaign.id == entry.campaign.id {
+        throw .idTwice(entry.campaign.id)
+      }
+      let before = indexes.updateValue(Int32(index), forKey: entry.key)
+      if before != nil { throw .keyTwice(entry.campaign.id) }
+    }
+    return indexes
+  }
+
+  static func records(_ sorted: [Entry]) -> ([CampaignRecord], [CapRule]) {
+    var caps: [CapRule] = []
+    var records: [CampaignRecord] = []
+    records.reserveCapacity(sorted.count)
+    for (campaign, key, isPaused) in sorted {
+      var flags: UInt16 = isPaused ? CheckBits.flight : 0
+      if !campaign.caps.isEmpty { flags |= CheckBits.caps }
+      if campaign.exploration == .thompson { flags |= CheckBits.drawn }
+      records.append(
+        CampaignRecord(
+          flightStart: Instants.clamped(campaign.flight.lowerBound),
+          flightEnd: Instants.clamped(campaign.flight.upperBound),
+          worth: Double(campaign.worth.value), cost: Double(campaign.cost.value), key: key,
+          capStart: UInt32(caps.count), capCount: UInt32(campaign.caps.count),
+          flags: flags))
+      caps += campaign.caps
+    }
+    return (records, caps)
+  }
+}

@@ -1,0 +1,62 @@
+package import Core
+
+/// The checks of a campaign against a request, one bit each, in their order: the lowest bit that
+/// is set is the check that keeps the campaign out.
+enum CheckBits {
+  static var flight: UInt16 { 1 << 0 }
+  static var market: UInt16 { 1 << 1 }
+  static var surface: UInt16 { 1 << 2 }
+  static var tier: UInt16 { 1 << 3 }
+  static var segment: UInt16 { 1 << 4 }
+  static var spent: UInt16 { 1 << 5 }
+  static var failures: UInt16 { 0x3F }
+  /// Not failures, but what is left to look at: it has caps,
+  static var caps: UInt16 { 1 << 7 }
+  /// its value is drawn.
+  static var drawn: UInt16 { 1 << 8 }
+  /// It has caps that this user may have reached, or its value is drawn.
+  static var look: UInt16 { 1 << 9 }
+}
+
+/// How far a campaign came in the order of checks.
+package enum CheckStage: UInt8, Sendable, CaseIterable, BitwiseCopyable, Comparable {
+  case notInFlight = 0
+  case market = 1
+  case surface = 2
+  case tier = 3
+  case segment = 4
+  case budgetSpent = 5
+  case capped = 6
+  /// Nothing keeps it out: gain decides.
+  case eligible = 7
+
+  @inline(__always)
+  package static func < (left: CheckStage, right: CheckStage) -> Bool {
+    left.rawValue < right.rawValue
+  }
+
+  /// The stage of the lowest bit that is set.
+  @inline(__always)
+  init(failures: UInt16) {
+    let bits = failures & CheckBits.failures
+    self =
+      bits == 0
+      ? .eligible
+      : unsafeBitCast(UInt8(truncatingIfNeeded: bits.trailingZeroBitCount), to: Self.self)
+  }
+
+  /// The reason of a boost of zero; of an eligible campaign `ok`.
+  @inline(__always)
+  package var reason: BoostReason {
+    switch self {
+    case .notInFlight: .notInFlight
+    case .market: .market
+    case .surface: .surface
+    case .tier: .tier
+    case .segment: .segment
+    case .budgetSpent: .budgetSpent
+    case .capped: .capped
+    case .eligible: .ok
+    }
+  }
+}

@@ -1,0 +1,141 @@
+package import Core
+
+/// The leases of a campaign that a shard holds: one that it spends, and the next.
+struct Wallet: Sendable {
+  static let most = 2
+
+  var campaign: UInt64
+  /// The one that is spent first is first.
+  var leases: [Lease] = []
+  /// Below this, what is left makes a wish.
+  var lowWater = Micros.zero
+  var isWished = false
+  /// Until then the store has nothing: no wishes.
+  var quietUntil = Int64.min
+}
+
+extension ShardLedger {
+  /// What may be reserved of a campaign now, and whether anything may: a lease of nothing allows
+  /// placements that cost nothing.
+  package func available(_ campaign: UInt64, at now: Int64) -> (amount: Micros, hasLease: Bool) {
+    guard let wallet = walletOf[campaign] else { return (.zero, false) }
+    var (most, hasLease) = (Micros.zero, false)
+    for lease in wallets[Int(wallet)].leases where now < stops(lease) {
+      most = max(most, lease.remaining)
+      hasLease = true
+    }
+    return (most, hasLease)
+  }
+
+  /// Notes that the campaign needs a lease, unless it has room, a wish is out, or the store has
+  /// nothing.
+  package mutating func want(_ campaign: UInt64, at now: Int64) {
+    guard let slot = wallet(campaign) else { return }
+    let left = remaining(wallets[slot], at: now)
+    if let left, left > wallets[slot].lowWater { return }
+    wish(slot, at: now)
+  }
+
+  /// Campaigns for which the owner asks the store: each is answered by `grant` or `refuse`.
+  package mutating func takeWishes() -> [UInt64] {
+    defer { wished = [] }
+    return wished
+  }
+
+  package mutating func grant(_ lease: Lease, at now: Int64) {
+    guard let slot = wallet(lease.campaign) else {
+      return outbox.append(.entry(lease.returned(at: now)))
+    }
+    wallets[slot].isWished = false
+    dropSpent(slot, at: now)
+    guard wallets[slot].leases.count < Wallet.most else {
+      return outbox.append(.entry(lease.returned(at: now)))
+    }
+    wallets[slot].leases.append(lease)
+    wallets[slot].lowWater = Micros(lease.amount.value / 2)
+    leaseEnds.insert(lease.id, slot, expires: stops(lease))
+  }
+
+  /// The store has nothing to give; it is not asked before `until`.
+  package mutating func refuse(_ campaign: UInt64, until: Int64) {
+    guard let slot = wallet(campaign) else { return }
+    wallets[slot].isWished = false
+    wallets[slot].quietUntil = until
+  }
+
+  /// Returns all leases of a campaign: it is paused, or gone.
+  package mutating func returnLeases(of campaign: UInt64, at now: Int64) {
+    guard let slot = walletOf[campaign] else { return }
+    for lease in wallets[Int(slot)].leases { returnLease(lease.id, at: now) }
+  }
+
+  /// The lease that `amount` was taken from; nil = none has it.
+  mutating func draw(_ campaign: UInt64, _ amount: Micros, at now: Int64) -> UInt64? {
+    guard let slot = wallet(campaign) else { return nil }
+    var drawn: UInt64?
+    for index in wallets[slot].leases.indices {
+      let lease = wallets[slot].leases[index]
+      if now < stops(lease), lease.remaining >= amount {
+        wallets[slot].leases[index].remaining -= amount
+        drawn = lease.id
+        break
+      }
+    }
+    let left = remaining(wallets[slot], at: now)
+    if drawn == nil || left.map({ $0 < amount || $0 <= wallets[slot].lowWater }) ?? true {
+      wish(slot, at: now)
+    }
+    return drawn
+  }
+
+  mutating func returnLease(_ id: UInt64, at now: Int64) {
+    guard let slot = leaseEnds.remove(id),
+      let index = wallets[slot].leases.firstIndex(where: { $0.id == id })
+    else { return }
+    let lease = wallets[slot].leases.remove(at: index)
+    outbox.append(.entry(lease.returned(at: now)))
+  }
+
+  private func stops(_ lease: Lease) -> Int64 {
+    times.holderStops(granted: lease.at, expires: lease.expires)
+  }
+
+  /// nil = it has no lease in use.
+  private func remaining(_ wallet: Wallet, at now: Int64) -> Micros? {
+    var sum: Micros?
+    for lease in wallet.leases where now < stops(lease) {
+      sum = (sum ?? .zero) + lease.remaining
+    }
+    return sum
+  }
+
+  /// Room for the next lease: what is left of a used one goes back.
+  private mutating func dropSpent(_ slot: Int, at now: Int64) {
+    while wallets[slot].leases.count == Wallet.most, let first = wallets[slot].leases.first {
+      returnLease(first.id, at: now)
+    }
+  }
+
+  private mutating func wish(_ slot: Int, at now: Int64) {
+    guard !wallets[slot].isWished, now >= wallets[slot].quietUntil else { return }
+    wallets[slot].isWished = true
+    wished.append(wallets[slot].campaign)
+  }
+
+  /// nil = as many campaigns are known as may have accounts.
+  private mutating func wallet(_ campaign: UInt64) -> Int? {
+    if let slot = walletOf[campaign] { return Int(slot) }
+    guard wallets.count < Limits.ledgerCampaigns else { return nil }
+    walletOf.insert(campaign, UInt32(wallets.count))
+    wallets.append(Wallet(campaign: campaign))
+    return wallets.count - 1
+  }
+}
+
+extension Lease {
+  func returned(at now: Int64) -> JournalEntry {
+    var entry = JournalEntry(kind: .leaseReturn, at: now, campaign: campaign, amount: remaining)
+    entry.lease = id
+    return entry
+  }
+}

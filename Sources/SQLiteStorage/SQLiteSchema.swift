@@ -1,0 +1,99 @@
+internal import CSQLite
+internal import Ledger
+
+/// The file's layout.
+enum SQLiteSchema {
+  static let fileName = "ledger.sqlite"
+  static let lockName = "ledger.lock"
+  /// "CRLG": whose file this is.
+  static let applicationID: Int64 = 0x4352_4C47
+  static let version: Int64 = 1
+
+  private static let entryColumns = """
+    kind INTEGER NOT NULL, at INTEGER NOT NULL, campaign INTEGER NOT NULL,
+    amount INTEGER NOT NULL, lease INTEGER NOT NULL, reservation INTEGER NOT NULL,
+    user INTEGER NOT NULL, item INTEGER NOT NULL, artist INTEGER, release INTEGER,
+    expires INTEGER NOT NULL
+    """
+
+  /// Kinds are `JournalEntry.Kind`'s. The indexes refuse what would move money twice: a second
+  /// `reserve`, a second way out of it (`release`, `settle`), a second late exposure, a second goal.
+  /// A late exposure beside a `settle` is the trigger's: an index of both would cost every row.
+  private static let tables = """
+    CREATE TABLE journal (sequence INTEGER PRIMARY KEY, \(entryColumns));
+    CREATE UNIQUE INDEX journal_lease ON journal (lease) WHERE kind = 2;
+    CREATE UNIQUE INDEX journal_reserve ON journal (reservation) WHERE kind = 4;
+    CREATE UNIQUE INDEX journal_end ON journal (reservation) WHERE kind IN (5, 6);
+    CREATE UNIQUE INDEX journal_late ON journal (reservation) WHERE kind IN (7, 8);
+    CREATE UNIQUE INDEX journal_goal ON journal (reservation) WHERE kind = 9;
+    CREATE TRIGGER journal_paid BEFORE INSERT ON journal WHEN NEW.kind IN (7, 8) BEGIN
+      SELECT RAISE(ABORT, 'a late exposure of a reservation that was settled')
+      FROM journal
+      WHERE kind IN (5, 6) AND reservation = NEW.reservation AND kind = 6;
+    END;
+    CREATE TABLE openings (position INTEGER PRIMARY KEY, \(entryColumns));
+    CREATE TABLE allocations (
+      position INTEGER PRIMARY KEY, user INTEGER NOT NULL, id_high INTEGER NOT NULL,
+      id_low INTEGER NOT NULL, digest_high INTEGER NOT NULL, digest_low INTEGER NOT NULL,
+      expires INTEGER NOT NULL, answer BLOB NOT NULL);
+    CREATE UNIQUE INDEX allocations_id ON allocations (user, id_high, id_low);
+    CREATE TABLE campaigns (
+      id TEXT PRIMARY KEY NOT NULL, key INTEGER NOT NULL, document TEXT NOT NULL,
+      is_paused INTEGER NOT NULL);
+    CREATE TABLE notes (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE compactions (through INTEGER PRIMARY KEY);
+    PRAGMA application_id = \(applicationID);
+    PRAGMA user_version = \(version);
+    """
+
+  /// Makes the tables of a new file, and refuses one that is not ours or is of a later version.
+  /// - Parameter mayMake: a reader makes nothing.
+  static func check(_ connection: SQLiteConnection, mayMake: Bool) throws(StorageError) {
+    let operation = "open the ledger"
+    let application = try connection.number("PRAGMA application_id", operation) ?? 0
+    let stored = try connection.number("PRAGMA user_version", operation) ?? 0
+    let objects = try connection.number("SELECT count(*) FROM sqlite_schema", operation) ?? 0
+    if application == 0, stored == 0, objects == 0, mayMake {
+      return try connection.run("BEGIN IMMEDIATE; \(tables) COMMIT", "make the ledger")
+    }
+    guard application == applicationID else {
+      throw StorageError(operation: operation, reason: "the file is not a ledger's")
+    }
+    guard stored == version else {
+      throw StorageError(
+        operation: operation,
+        reason: "its layout has version \(stored), and this program knows \(version)")
+    }
+  }
+
+  static let insertEntry = """
+    INSERT INTO journal (sequence, kind, at, campaign, amount, lease, reservation, user, item,
+      artist, release, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    """
+
+  static let insertOpening = """
+    INSERT INTO openings (position, kind, at, campaign, amount, lease, reservation, user, item,
+      artist, release, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    """
+
+  static let insertAllocation = """
+    INSERT INTO allocations (user, id_high, id_low, digest_high, digest_low, expires, answer)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (user, id_high, id_low) DO UPDATE SET digest_high = excluded.digest_high,
+      digest_low = excluded.digest_low, expires = excluded.expires, answer = excluded.answer
+    """
+
+  static let insertCampaign = """
+    INSERT INTO campaigns (id, key, document, is_paused) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET key = excluded.key, document = excluded.document,
+      is_paused = excluded.is_paused
+    """
+
+  static let insertNote = """
+    INSERT INTO notes (key, value) VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value
+    """
+
+  static let answer =
+    "SELECT answer FROM allocations WHERE user = ? AND id_high = ? AND id_low = ?"
+}
