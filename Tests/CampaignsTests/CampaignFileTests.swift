@@ -19,7 +19,8 @@ import Testing
         surfaces: [radio, home]
         tiers: [free, premium]
         segments: [gym-goers]          # the request's segments must share one; absent = all
-        caps: [{scope: user_campaign, limit: 3, window: 7d}, {scope: user_artist, limit: 5, window: 1d}]
+        caps: [{scope: user_campaign, limit: 3, window: 7d}, \
+    {scope: user_artist, limit: 5, window: 1d}]
         pacing: {mode: traffic}        # traffic | even | asap
         minimum_exposures: 0
         exploration: none              # none | thompson

@@ -22,7 +22,8 @@ import Testing
             surfaces: ["radio", "home"]
             tiers: ["free", "premium"]
             segments: ["gym-goers"]
-            caps: [{scope: user_campaign, limit: 3, window: 7d}, {scope: user_artist, limit: 5, window: 1d}]
+            caps: [{scope: user_campaign, limit: 3, window: 7d}, \
+        {scope: user_artist, limit: 5, window: 1d}]
 
         """)
   }

@@ -10,9 +10,13 @@ struct NodeReader {
 
   /// A mapping's values by key.
   struct Fields {
-    fileprivate var entries: [(key: String, node: Node)] = []
+    // Apart, because a node is dear to copy.
+    fileprivate var keys: [String] = []
+    fileprivate var nodes: [Node] = []
 
-    subscript(key: String) -> Node? { entries.first { $0.key == key }?.node }
+    subscript(key: String) -> Node? { keys.firstIndex(of: key).map { nodes[$0] } }
+
+    func has(_ key: String) -> Bool { keys.contains(key) }
   }
 
   var log = FaultLog()
@@ -61,18 +65,20 @@ struct NodeReader {
       return nil
     }
     var fields = Fields()
-    for (key, value) in mapping {
+    for index in mapping.indices {
+      let (key, value) = mapping[index]
       guard case .scalar(let scalar) = key else {
         fault(key, "a key is a single word")
         continue
       }
       if known.contains(scalar.string) {
-        fields.entries.append((scalar.string, value))
+        fields.keys.append(scalar.string)
+        fields.nodes.append(value)
       } else {
         unknown(key, scalar.string, known)
       }
     }
-    for key in required where fields[key] == nil {
+    for key in required where !fields.has(key) {
       fault(node, in: key, "it is missing")
     }
     return fields

@@ -16,8 +16,15 @@ enum TextRules {
     if text.utf8.count > Limits.campaignNameBytes {
       return "it has \(text.utf8.count) bytes, and at most \(Limits.campaignNameBytes) are taken"
     }
-    if !text.unicodeScalars.allSatisfy(isPlain) { return "\(quoted(text)) has control characters" }
+    if !isPlainASCII(text), !text.unicodeScalars.allSatisfy(isPlain) {
+      return "\(quoted(text)) has control characters"
+    }
     return nil
+  }
+
+  /// Printable ASCII and nothing else, which is seen at once.
+  private static func isPlainASCII(_ text: String) -> Bool {
+    text.utf8.allSatisfy { (0x20..<0x7F).contains($0) }
   }
 
   /// `[a-z0-9-]{1,64}`.
@@ -49,7 +56,11 @@ enum TextRules {
       guard let id = UInt64(text) else { return "\(text) is over the largest id, \(UInt64.max)" }
       return id == 0 ? "0 is no item's id" : nil
     }
-    if text.unicodeScalars.contains(where: { $0.properties.isWhitespace }) {
+    let isASCII = isPlainASCII(text)
+    if isASCII
+      ? text.utf8.contains(UInt8(ascii: " "))
+      : text.unicodeScalars.contains(where: { $0.properties.isWhitespace })
+    {
       return "\(quoted(text)) has white space in it"
     }
     guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), colon != text.startIndex else {
