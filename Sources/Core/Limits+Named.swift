@@ -61,5 +61,18 @@ extension Limits {
     ("sourceDepth", Double(sourceDepth)),
     ("jsonDepth", Double(jsonDepth)),
     ("jsonTokens", Double(jsonTokens)),
+    ("campaigns", Double(campaigns)),
+    ("campaignItems", Double(campaignItems)),
+    ("campaignFileBytes", Double(campaignFileBytes)),
+    ("campaignPartValues", Double(campaignPartValues)),
+    ("campaignPartBytes", Double(campaignPartBytes)),
+    ("campaignNesting", Double(campaignNesting)),
+    ("campaignIndent", Double(campaignIndent)),
+    ("campaignFaults", Double(campaignFaults)),
+    ("campaignCaps", Double(campaignCaps)),
+    ("campaignCapSeconds", Double(campaignCapSeconds)),
+    ("campaignNames", Double(campaignNames)),
+    ("campaignNameBytes", Double(campaignNameBytes)),
+    ("campaignFlightMilliseconds", Double(campaignFlightMilliseconds)),
   ]
 }

@@ -147,4 +147,34 @@ package enum Limits {
   /// Strings, numbers, braces and brackets of a JSON document: 64 models of 4,096 features
   /// take 2.1 million, and the decoder keeps some tens of bytes for each.
   package static let jsonTokens = 4 << 20
+
+  // MARK: Campaign files
+
+  /// Campaigns of one server, and of one file.
+  package static let campaigns = 100_000
+  /// Items that all campaigns of a server promote together: ten each.
+  package static let campaignItems = 1_000_000
+  /// A campaign file, bytes: 100,000 campaigns of 512 and a million items of 64 are 115 MB.
+  package static let campaignFileBytes = 128 << 20
+  /// Values that are composed at a time: a campaign that has all of a server's items, and half as
+  /// many again. Yams takes 250 bytes for each.
+  package static let campaignPartValues = 1_500_000
+  /// Campaigns that are composed at a time, bytes: a hundred; fewer cost a parser for each.
+  package static let campaignPartBytes = 64 << 10
+  /// Nesting of `[` and `{`: four levels are in use. Yams recurses, 1.5 KB of stack for each.
+  package static let campaignNesting = 16
+  /// Columns of indentation, which bound the nesting of blocks: eight for each level in use.
+  package static let campaignIndent = 64
+  /// Faults of a file that are told; the rest are counted. Nobody reads on after a hundred.
+  package static let campaignFaults = 100
+  /// Caps of one campaign: three scopes by day, week and month, less one.
+  package static let campaignCaps = 8
+  /// The window of a cap, seconds: 90 days.
+  package static let campaignCapSeconds: UInt32 = 90 * 86_400
+  /// Markets, surfaces, tiers or segments of one campaign: four times as many as countries.
+  package static let campaignNames = 1_024
+  /// An item, surface, tier, segment or salt, bytes: as long as any other name.
+  package static let campaignNameBytes = 1_024
+  /// A flight, milliseconds: ten years.
+  package static let campaignFlightMilliseconds: Int64 = 3_653 * 86_400_000
 }
