@@ -103,7 +103,8 @@ let package = Package(
       name: "crescendo",
       dependencies: [
         "Load", "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals",
-        "Models", "Crypto", "Report", "Wire", "Syscalls", "Core", argumentParser, logging, yams,
+        "Models", "Campaigns", "Crypto", "Report", "Wire", "Syscalls", "Core", argumentParser,
+        logging, yams,
       ],
       swiftSettings: strict),
     .executableTarget(

@@ -21,41 +21,26 @@ struct CampaignApplyCommand: ParsableCommand {
 
   func run() throws {
     let source = try CampaignSource(file)
+    guard source.faults.isEmpty else {
+      var response = ApplyCampaignsResponseMessage()
+      response.faults = source.faults
+      response.faultsLeftOut = source.faultsLeftOut
+      return try show(response, source)
+    }
     let response = try target.call { channel, timeout throws(ClientError) in
       try channel.applyCampaigns(
         document: source.document, dryRun: dryRun, timeoutNanoseconds: timeout)
     }
+    try show(response, source)
+  }
+
+  private func show(_ response: ApplyCampaignsResponseMessage, _ source: CampaignSource) throws {
     let report = ApplyReport(response, source: source, dryRun: dryRun)
     switch output {
     case .table: print(report.table(palette: .standardOutput))
     case .json: print(report.json)
     }
     if !response.faults.isEmpty { throw ExitCode(ExitStatus.negative.rawValue) }
-  }
-}
-
-/// A campaign file as it goes to a server.
-struct CampaignSource {
-  /// What faults name.
-  var name: String
-  /// What the server reads: without `items_file`.
-  var document: String
-
-  init(name: String, document: String) {
-    self.name = name
-    self.document = document
-  }
-
-  // The seam to `Campaigns`: a file that is checked here, and whose `items_file`s are put in place,
-  // before it is sent.
-  init(_ path: String) throws(CommandFailure) {
-    do throws(UsageError) {
-      self.init(
-        name: path,
-        document: try TextFile.read(path, limitBytes: Limits.serving.messageBytes))
-    } catch {
-      throw CommandFailure(.usage, error.description)
-    }
   }
 }
 
@@ -98,7 +83,8 @@ struct ApplyReport {
 
   /// `FILE:LINE: FIELD: REASON`, of which line and field may not be known.
   private func line(_ fault: CampaignFaultMessage) -> String {
-    let place = fault.line == 0 ? source.name : "\(source.name):\(fault.line)"
+    let line = source.line(of: fault)
+    let place = line == 0 ? source.name : "\(source.name):\(line)"
     let field = fault.field.isEmpty ? "" : "\(printable(fault.field)): "
     return "\(place): \(field)\(printable(fault.reason))"
   }
@@ -131,7 +117,8 @@ struct ApplyReport {
     }
     let faults = response.faults.map {
       JSONText.object([
-        ("file", JSONText.string(source.name)), ("line", $0.line == 0 ? "null" : "\($0.line)"),
+        ("file", JSONText.string(source.name)),
+        ("line", source.line(of: $0) == 0 ? "null" : "\(source.line(of: $0))"),
         ("field", JSONText.string($0.field)), ("reason", JSONText.string($0.reason)),
       ])
     }
