@@ -9,7 +9,7 @@ struct ExposureReport {
     var lines: [Int]
   }
 
-  /// An exposure that was not settled by this report.
+  /// An exposure that nobody pays for.
   struct Exception: Equatable {
     var line: Int
     var outcome: String
@@ -25,7 +25,7 @@ struct ExposureReport {
   private(set) var counts: [Int32: Int] = [:]
   /// Exceptions of which the server did not say which they are.
   private(set) var unnamed: UInt64 = 0
-  /// The first ones, for people.
+  /// The first that are not paid, for people.
   private(set) var exceptions: [Exception] = []
   var resent = 0
 
@@ -69,7 +69,9 @@ struct ExposureReport {
           "exposure \(exception.index) of batch \(exception.sequence) is not acknowledged")
       }
       counts[exception.outcome, default: 0] += 1
-      if exceptions.count < ExposureReport.exceptionsKept {
+      if exceptions.count < ExposureReport.exceptionsKept,
+        !ExposureReport.paid.contains(exception.outcome)
+      {
         exceptions.append(
           Exception(
             line: batch.lines[Int(exception.index)],
@@ -83,10 +85,12 @@ struct ExposureReport {
 
   func count(_ outcome: ExposureOutcome) -> Int { counts[Int32(outcome.rawValue)] ?? 0 }
 
+  /// By an earlier report, or late.
+  private static let paid = [ExposureOutcome.duplicate, .settledLate].map { Int32($0.rawValue) }
+
   /// Every exposure is paid for, by this report or by an earlier one.
   var isPaid: Bool {
-    let paid = [ExposureOutcome.duplicate, .settledLate].map { Int32($0.rawValue) }
-    return unnamed == 0 && counts.keys.allSatisfy { paid.contains($0) }
+    unnamed == 0 && counts.keys.allSatisfy { ExposureReport.paid.contains($0) }
   }
 
   private var numbers: [(key: String, value: String)] {
