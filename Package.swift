@@ -108,8 +108,8 @@ let package = Package(
       name: "crescendo",
       dependencies: [
         "Load", "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals",
-        "SQLiteStorage", "Campaigns", "Ledger",
-        "Models", "Crypto", "Report", "Wire", "Syscalls", "Core", argumentParser, logging, yams,
+        "Models", "Allocation", "Campaigns", "Ledger", "SQLiteStorage", "Crypto", "Report", "Wire",
+        "Syscalls", "Core", argumentParser, logging, yams,
       ],
       swiftSettings: strict),
     .executableTarget(

@@ -16,7 +16,6 @@ extension Limits {
     ("releaseTokens", Double(releaseTokens)),
     ("reportExposures", Double(reportExposures)),
     ("reportExceptions", Double(reportExceptions)),
-    ("campaignFaults", Double(campaignFaults)),
     ("campaignPage", Double(campaignPage)),
     ("tokenKeySeconds", Double(tokenKeySeconds)),
     ("ledgerTickMilliseconds", Double(ledgerTickMilliseconds)),

@@ -32,8 +32,6 @@ package enum Limits {
 
   // MARK: Campaign calls
 
-  /// Faults of a document that an answer names: more than anybody mends before applying again.
-  package static let campaignFaults = 100
   /// Campaigns on one page of a list: 1,000 states of at most 300 bytes are below a window.
   package static let campaignPage = 1_000
 

@@ -107,6 +107,10 @@ package struct ScoreResponseMessage: Sendable, Equatable {
     reasons.isEmpty ? allReason : reasons[position]
   }
 
+  package func boostReason(at position: Int) -> Int32 {
+    boostReasons.isEmpty ? allBoostReason : boostReasons[position]
+  }
+
   /// Why this cannot be the answer to a batch of `candidateCount`, or nil: after nil every column
   /// is empty or has one value per candidate.
   package func mismatch(candidateCount: Int) -> String? {

@@ -87,6 +87,13 @@ package enum Base64 {
     return text
   }
 
+  /// As text, padded to fours.
+  package static func padded(_ bytes: [UInt8]) -> String {
+    let letters = unpadded(bytes)
+    let padding = String(repeating: "=", count: (4 - letters.count % 4) % 4)
+    return String(decoding: letters, as: UTF8.self) + padding
+  }
+
   /// The bytes of base64 with or without padding; nil when it is none. Bits that a last letter has
   /// too many are not looked at.
   package static func decoded(_ text: [UInt8]) -> [UInt8]? {

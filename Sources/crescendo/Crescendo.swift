@@ -17,6 +17,9 @@ struct Crescendo: ParsableCommand {
   private static let subcommands: [any ParsableCommand.Type] = [
     ServeCommand.self,
     ScoreCommand.self,
+    CampaignCommand.self,
+    AllocateCommand.self,
+    ReportCommand.self,
     LoadCommand.self,
     HealthCommand.self,
     SnapshotCommand.self,

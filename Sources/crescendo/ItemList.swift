@@ -101,7 +101,7 @@ enum TextFile {
     return text
   }
 
-  private static func failure(_ path: String, _ number: Int32) -> UsageError {
+  static func failure(_ path: String, _ number: Int32) -> UsageError {
     UsageError("cannot read \(path): \(String(cString: strerror(number)).lowercased())")
   }
 }

@@ -86,7 +86,7 @@ struct LoadCommand: ParsableCommand {
   var seed: UInt64 = 1
 
   @Option(help: "The least that counts as an answer.")
-  var minFidelity: ScoreCommand.MinimumFidelity?
+  var minFidelity: RequestOptions.MinimumFidelity?
 
   @Option(help: "Sent as crescendo-priority.")
   var priority: CallPriority?

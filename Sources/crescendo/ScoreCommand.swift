@@ -12,77 +12,9 @@ struct ScoreCommand: ParsableCommand {
     case session
   }
 
-  enum MinimumFidelity: String, ExpressibleByArgument, CaseIterable {
-    case none
-    case prior
-    case partial
-    case full
-
-    var fidelity: Fidelity {
-      switch self {
-      case .none: .none
-      case .prior: .prior
-      case .partial: .partial
-      case .full: .full
-      }
-    }
-  }
-
   @OptionGroup var target: TargetOptions
 
-  @Option(
-    help: "The user: a decimal id, 0x…, or a URI. Without it the request is anonymous.",
-    transform: EntityReference.init(parsing:))
-  var user: EntityReference?
-
-  @Option(help: "ISO 3166-1 alpha-2, for example SE.")
-  var market = ""
-
-  @Option(help: "Where the items may appear, for example radio.")
-  var surface = ""
-
-  @Option(help: "The user's tier, for example free.")
-  var tier = ""
-
-  @Option(help: ArgumentHelp("The user's segments.", valueName: "a,b"))
-  var segments: String?
-
-  @Option(
-    help: "Score as of then: RFC 3339, or milliseconds since 1970. Else the server's clock.",
-    transform: TimeArgument.init(parsing:))
-  var time: TimeArgument?
-
-  @Option(
-    name: .customLong("utc-offset"), parsing: .unconditional,
-    help: ArgumentHelp("Of the user's clock, for local hour and weekday.", valueName: "minutes"))
-  var utcOffset: Int32 = 0
-
-  @Option(help: ArgumentHelp("The items, separated by commas.", valueName: "a,b,c"))
-  var items: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "The items, one URI or id a line, # starts a comment; - is standard input.",
-      valueName: "file"))
-  var itemsFile: String?
-
-  @Option(
-    name: .customLong("request-column"),
-    help: ArgumentHelp("A value per item; an empty one is missing.", valueName: "name=v1,v2,…"),
-    transform: NamedColumn.parse)
-  var requestColumns: [ScoreRequestMessage.Column] = []
-
-  @Option(
-    name: .customLong("user-column"),
-    help: ArgumentHelp("Overrides a column of the user.", valueName: "name=v,…"),
-    transform: NamedColumn.parse)
-  var userColumns: [ScoreRequestMessage.Column] = []
-
-  @Option(help: "Another model than the snapshot's default.")
-  var model = ""
-
-  @Option(help: "The least that counts as an answer.")
-  var minFidelity: MinimumFidelity?
+  @OptionGroup var about: RequestOptions
 
   @Flag(help: "Show the model's raw sum too.")
   var raw = false
@@ -90,7 +22,14 @@ struct ScoreCommand: ParsableCommand {
   @Option(help: "Echoed by the server, at most \(Limits.requestIDBytes) bytes.")
   var requestId = ""
 
-  @Flag(help: "Ask why the scores are what they are (not served yet).")
+  @Flag(
+    help: """
+      Show the boosts too, and whose they are: campaigns by id where the server lists them, else \
+      as key:HEX.
+      """)
+  var boosts = false
+
+  @Flag(help: "Show the terms that boosts are made of.")
   var explain = false
 
   @Option(help: "Show only the best; with JSON output, ranked.")
@@ -106,10 +45,20 @@ struct ScoreCommand: ParsableCommand {
     let items = try itemList(readFile: TextFile.read)
     let request = try request(for: items)
     let response = try answer(request)
-    let report = ScoreReport(response, items: items)
+    let report = ScoreReport(response, items: items, campaigns: try names(response))
     switch output {
     case .table: print(report.table(top: top, palette: .standardOutput))
     case .json: print(report.json(top: top))
+    }
+  }
+
+  /// The ids of the campaigns in an answer, as far as the server lists them.
+  private func names(_ response: ScoreResponseMessage) throws(CommandFailure) -> [UInt64: String] {
+    var names = CampaignNames(wanted: response.campaignKeys)
+    guard !names.isComplete else { return [:] }
+    return try target.call { channel, timeout throws(ClientError) in
+      try names.ask(channel, timeoutNanoseconds: timeout)
+      return names.found
     }
   }
 
@@ -134,16 +83,7 @@ struct ScoreCommand: ParsableCommand {
   func itemList(readFile: (String) throws(UsageError) -> String)
     throws(CommandFailure) -> ItemList
   {
-    do throws(UsageError) {
-      switch (items, itemsFile) {
-      case (let items?, nil): return try ItemList(commaSeparated: items)
-      case (nil, let file?): return try ItemList(lines: try readFile(file))
-      case (nil, nil): throw UsageError("name the items with --items or --items-file")
-      case (.some, .some): throw UsageError("--items and --items-file exclude each other")
-      }
-    } catch {
-      throw CommandFailure(.usage, error.description)
-    }
+    try about.itemList(readFile: readFile)
   }
 
   /// The request that the flags describe; what only the server can judge goes to it as it is.
@@ -153,32 +93,10 @@ struct ScoreCommand: ParsableCommand {
       throw CommandFailure(
         .usage, "--request-id has \(requestId.utf8.count) bytes, over \(Limits.requestIDBytes)")
     }
-    for column in requestColumns where column.values.count != items.count {
-      throw CommandFailure(
-        .usage,
-        "--request-column \(column.name) has \(column.values.count) values for "
-          + "\(items.count) items")
-    }
-    var request = ScoreRequestMessage()
+    var request = try about.request(for: items)
     request.requestID = requestId
-    switch user {
-    case .id(let id)?: request.userID = id
-    case .uri(let uri)?: request.userURI = uri
-    case nil: break
-    }
-    request.context.market = market
-    request.context.surface = surface
-    request.context.tier = tier
-    request.context.segments = segments?.split(separator: ",").map(String.init) ?? []
-    request.context.timeUnixMilliseconds = time?.unixMilliseconds ?? 0
-    request.context.utcOffsetMinutes = utcOffset
-    request.itemIDs = items.ids
-    request.itemURIs = items.uris
-    request.candidateColumns = requestColumns
-    request.userColumns = userColumns
-    request.model = model
-    request.minFidelity = minFidelity.map { Int32($0.fidelity.rawValue) } ?? 0
     request.wantRaw = raw
+    request.wantBoosts = boosts
     request.wantExplanations = explain
     return request
   }

@@ -68,11 +68,14 @@ struct TargetOptions: ParsableArguments {
   {
     let address = try address(environment: Environment.value)
     do throws(ClientError) {
-      let channel = try Channel.connect(
-        to: address, timeoutNanoseconds: TargetOptions.connectTimeoutNanoseconds)
-      return try body(channel, timeout.nanoseconds)
+      return try body(try connect(to: address), timeout.nanoseconds)
     } catch {
       throw CommandFailure(error, target: address)
     }
+  }
+
+  func connect(to address: SocketAddress) throws(ClientError) -> Channel {
+    try Channel.connect(
+      to: address, timeoutNanoseconds: TargetOptions.connectTimeoutNanoseconds)
   }
 }

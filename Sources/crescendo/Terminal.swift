@@ -19,6 +19,10 @@ enum Environment {
   }
 }
 
+enum Terminal {
+  static var isStandardOutput: Bool { isatty(1) == 1 }
+}
+
 /// Colours of a table: none unless somebody looks at it (https://no-color.org).
 struct Palette {
   var isColoured: Bool
@@ -28,7 +32,7 @@ struct Palette {
   static var standardOutput: Palette {
     let isWanted = (Environment.value("NO_COLOR") ?? "").isEmpty
     return Palette(
-      isColoured: isWanted && isatty(1) == 1 && Environment.value("TERM") != "dumb")
+      isColoured: isWanted && Terminal.isStandardOutput && Environment.value("TERM") != "dumb")
   }
 
   enum Colour: String {
