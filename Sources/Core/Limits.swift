@@ -32,6 +32,9 @@ package enum Limits {
 
   // MARK: Campaign calls
 
+  /// Faults of a document that are told; the rest are counted: more than anybody mends before
+  /// applying again.
+  package static let campaignFaults = 100
   /// Campaigns on one page of a list: 1,000 states of at most 300 bytes are below a window.
   package static let campaignPage = 1_000
 
@@ -250,6 +253,9 @@ package enum Limits {
   package static let leaseRetryMilliseconds: Int64 = 1_000
   /// Reservations and leases that one tick ends: some milliseconds of a shard.
   package static let ledgerExpiries = 10_000
+  /// How often the demand of the day is stored, milliseconds: a restart loses less than a quarter
+  /// hour of it.
+  package static let trafficNoteMilliseconds: Int64 = 600_000
   /// Batches of one report that are not acknowledged: ten times a disk's latency at 1,000 a second.
   package static let reportBatches = 64
   /// Times that an allocation waits for leases before it does without.
