@@ -48,7 +48,9 @@ extension BudgetStore {
     return entry
   }
 
-  /// Takes back leases whose time is over: at most `limit` of them, the earliest first.
+  /// Takes back leases whose time is over: at most `limit` of them, the earliest first. For holders
+  /// that can be lost; a shard of the same process returns its leases itself, and what it has in
+  /// its outbox may be older than a lease's end.
   package mutating func reclaim(at now: Int64, limit: Int) -> [JournalEntry] {
     reclaim(while: { $0 <= now }, at: now, limit: limit)
   }
