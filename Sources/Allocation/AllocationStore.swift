@@ -96,7 +96,9 @@ package final class AllocationStore {
 
   /// Sets budgets and keeps definitions. A budget that is committed already is refused, with all
   /// that came with it: nothing is half-applied.
-  package func apply(_ campaigns: [StoredCampaign], budgets amounts: [UInt64: Micros], at now: Int64)
+  package func apply(
+    _ campaigns: [StoredCampaign], budgets amounts: [UInt64: Micros], at now: Int64
+  )
     throws(StoreFailure) -> [UInt64: Micros]
   {
     try check()

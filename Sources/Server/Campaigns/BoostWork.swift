@@ -205,8 +205,9 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   }
 
   /// Boosts of the candidates of one answer.
-  func writeBoosts(_ answer: ScoreAnswer, _ loop: LoopServices) -> (reason: BoostReason?, explanations: [ScoreExplanation])
-  {
+  func writeBoosts(_ answer: ScoreAnswer, _ loop: LoopServices) -> (
+    reason: BoostReason?, explanations: [ScoreExplanation]
+  ) {
     guard let boost = pointee.boost, let columns = answer.boosts, let memory = answer.memory,
       let all = pointee.call.pointee.rows
     else { return (nil, []) }
@@ -246,7 +247,8 @@ struct BoostMemory: BitwiseCopyable {
 
 extension ScoreAnswer {
   /// The rows of its candidates, one after the other.
-  fileprivate func rows(of all: UnsafePointer<Int32>, _ memory: BoostMemory) -> UnsafePointer<Int32> {
+  fileprivate func rows(of all: UnsafePointer<Int32>, _ memory: BoostMemory) -> UnsafePointer<Int32>
+  {
     guard let positions, let rows = memory.rows else { return all }
     for index in 0..<candidates { rows[index] = all[Int(positions[index])] }
     return UnsafePointer(rows)

@@ -204,7 +204,9 @@ struct SpendSeries {
   init(_ flight: Range<Int64>) { self.flight = flight }
 
   private var partMilliseconds: Int64 {
-    max((flight.upperBound - flight.lowerBound + Int64(SpendSeries.count) - 1) / Int64(SpendSeries.count), 1)
+    max(
+      (flight.upperBound - flight.lowerBound + Int64(SpendSeries.count) - 1)
+        / Int64(SpendSeries.count), 1)
   }
 
   /// What comes after the flight belongs to its last part.
