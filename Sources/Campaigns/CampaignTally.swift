@@ -3,7 +3,7 @@ package import Core
 /// What became of a campaign's candidates; the places in a tally.
 package enum TallyPlace: Int, Sendable, CaseIterable {
   case candidates = 0
-  /// Its boost was served, over 0.
+  /// It won, with a gain over 0.
   case boosted = 1
   case notInFlight = 2
   case market = 3
