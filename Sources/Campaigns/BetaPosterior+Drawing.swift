@@ -63,8 +63,9 @@ enum Elementary {
     // log m = 2 artanh s, |s| ≤ 0.172: the term after the last is below 2⁻⁵⁶ of the sum.
     let s = (m - 1) / (m + 1)
     let z = s * s
-    var sum = 1.0 / 21
-    for divisor in stride(from: 19.0, through: 1, by: -2) { sum = sum * z + 1 / divisor }
+    let high = (((1 / 21.0 * z + 1 / 19.0) * z + 1 / 17.0) * z + 1 / 15.0) * z + 1 / 13.0
+    let low = (((high * z + 1 / 11.0) * z + 1 / 9.0) * z + 1 / 7.0) * z + 1 / 5.0
+    let sum = (low * z + 1 / 3.0) * z + 1
     return exponent * ln2High + (exponent * ln2Low + 2 * s * sum)
   }
 

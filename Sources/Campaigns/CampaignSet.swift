@@ -155,6 +155,13 @@ package final class CampaignSet: @unchecked Sendable {
 }
 
 extension CampaignTables {
+  /// nil: missing.
+  @inline(__always)
+  func number(_ column: UnsafePointer<Int64>?, _ row: Int32) -> Int64? {
+    guard let column, column[Int(row)] != CampaignTables.missing else { return nil }
+    return column[Int(row)]
+  }
+
   @inline(__always)
   func campaigns(ofRow row: Int) -> UnsafeBufferPointer<Int32> {
     let entry = rows + row
