@@ -64,7 +64,7 @@ final class LoopTally {
 
   func add(
     _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
-    count: Int, served: Campaigns.BoostColumns
+    count: Int, served: UnsafePointer<Int32>
   ) {
     counts.add(request, rows: rows, calibrated: calibrated, count: count, served: served)
   }
@@ -217,11 +217,11 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       boosts: columns.boosts, reasons: columns.reasons, keys: columns.campaignKeys)
     served.campaigns = memory.campaigns
     request.boost(rows: rows, calibrated: outputs, count: answer.candidates, into: served)
-    if memory.campaigns != nil, let tally = loop.campaigns?.tally,
+    if let campaigns = memory.campaigns, let tally = loop.campaigns?.tally,
       tally.set === boost.inUse.board.set
     {
       tally.add(
-        request, rows: rows, calibrated: outputs, count: answer.candidates, served: served)
+        request, rows: rows, calibrated: outputs, count: answer.candidates, served: campaigns)
     }
     var explanations: [ScoreExplanation] = []
     if boost.wantsExplanations {
