@@ -124,12 +124,6 @@ package final class AllocationStore {
     pending.append(.note(key: key, value: value))
   }
 
-  /// Leases whose time is over go back to their budgets: at most `limit`, the earliest first.
-  package func reclaim(at now: Int64, limit: Int) throws(StoreFailure) {
-    try check()
-    pending += budgets.reclaim(at: now, limit: limit).map { .entry($0) }
-  }
-
   /// Whether `commit` has something to do.
   package var hasPending: Bool { !pending.isEmpty }
 

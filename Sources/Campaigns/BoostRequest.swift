@@ -75,3 +75,8 @@ extension BoostRequest {
     return gain == gain ? gain : -.infinity
   }
 }
+
+extension BoostRequest {
+  /// Whether it reads this set.
+  package func isOf(_ set: CampaignSet) -> Bool { tables.records == set.tables.records }
+}

@@ -125,7 +125,7 @@ package final class CampaignSet: @unchecked Sendable {
   /// Of no campaigns.
   package static func empty(_ catalog: CampaignCatalog) -> CampaignSet {
     do throws(CampaignSetError) {
-      return try CampaignSet([], policy: CampaignPolicy(currency: "XXX"), catalog: catalog)
+      return try CampaignSet([], policy: CampaignPolicy(currency: "XTS"), catalog: catalog)
     } catch {
       preconditionFailure("no campaigns are too many: \(error)")
     }

@@ -41,6 +41,15 @@ struct LoopCampaigns {
     tally = LoopTally(inUse.board.set)
   }
 
+  /// Counts a batch, if it is one of those that are counted and its set is still in use.
+  func count(
+    _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
+    count: Int, served: UnsafePointer<Int32>
+  ) {
+    guard CampaignTally.isCounted(seed: request.seed), request.isOf(tally.set) else { return }
+    tally.add(request, rows: rows, calibrated: calibrated, count: count, served: served)
+  }
+
   /// A new board; what was counted of another set goes to the desk.
   mutating func use(_ inUse: BoardInUse) {
     let hasNewSet = inUse.board.set !== self.inUse.board.set
@@ -217,10 +226,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       boosts: columns.boosts, reasons: columns.reasons, keys: columns.campaignKeys)
     served.campaigns = memory.campaigns
     request.boost(rows: rows, calibrated: outputs, count: answer.candidates, into: served)
-    if let campaigns = memory.campaigns, let tally = loop.campaigns?.tally,
-      tally.set === boost.inUse.board.set
-    {
-      tally.add(
+    if let campaigns = memory.campaigns {
+      loop.campaigns?.count(
         request, rows: rows, calibrated: outputs, count: answer.candidates, served: campaigns)
     }
     var explanations: [ScoreExplanation] = []

@@ -182,7 +182,6 @@ final class LedgerRuntime: @unchecked Sendable {
     guard now >= nextTick else { return }
     nextTick = now + Int64(Limits.ledgerTickMilliseconds)
     do throws(StoreFailure) {
-      try store.reclaim(at: now, limit: Limits.ledgerExpiries)
       try tick(store, now)
       try store.commit()
     } catch {

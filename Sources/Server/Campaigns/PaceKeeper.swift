@@ -15,6 +15,7 @@ struct PaceFigures: Sendable {
 
 /// Prices and standings of the campaigns in use. On the store's thread; before the ledger has
 /// started, on whatever thread starts it.
+// Unchecked: one thread at a time, as said; `demand` is made for many.
 final class PaceKeeper: @unchecked Sendable {
   private let clock: Clock
   private(set) var set: CampaignSet?
