@@ -241,3 +241,30 @@ def test_documents_over_a_message(promote):
     promoter.stop()
     promoter = promote("--limit", "messageBytes=16777216", "--limit", "arenaBytes=67108864")
     assert promoter.send(text).applied
+
+
+# MARK: Messages that are none
+
+UNARY = ["CampaignService/ApplyCampaigns", "CampaignService/GetCampaign",
+         "CampaignService/ListCampaigns", "CampaignService/PauseCampaign",
+         "CampaignService/DiagnoseCampaign", "PromotionAllocationService/Allocate",
+         "PromotionAllocationService/Release"]
+
+
+@pytest.mark.parametrize("method", UNARY)
+def test_bytes_that_are_no_message(settled, method):
+    call = settled.channel.unary_unary(f"/crescendo.v1.{method}")
+    for payload in (b"\xff\xff\xff", b"\x0a\x7fshort", b"\x08"):
+        error = refused(lambda: call(payload), CODE.INTERNAL, "Request")
+        assert any(letter.isdigit() for letter in error.details()), error
+    assert settled.state("one").items == 5
+
+
+@pytest.mark.parametrize("method", UNARY[:2] + UNARY[3:5])
+@pytest.mark.parametrize("text, code", [
+    (b"a\0b", CODE.INVALID_ARGUMENT), (b"\xff\xfe", CODE.INTERNAL),
+    (b"\xed\xa0\x80", CODE.INTERNAL)])
+def test_text_that_is_none(settled, method, text, code):
+    """As in score requests."""
+    call = settled.channel.unary_unary(f"/crescendo.v1.{method}")
+    refused(lambda: call(b"\x0a" + bytes([len(text)]) + text), code, "Request: byte 2")
