@@ -14,8 +14,8 @@ package struct AllocationRequest {
   package var board: CampaignBoard
   package var request: BoostRequest
   package var options: [SlotOption]
-  /// What keeps most candidates from being an option.
-  package var reason: BoostReason
+  /// How many candidates have no boost, by reason, as far as the loop knows.
+  package var reasons: [BoostReason: Int]
   /// The id of an item of a row.
   package var item: (_ row: Int32) -> UInt64
   /// The answer's bytes.
@@ -25,7 +25,7 @@ package struct AllocationRequest {
 
   package init(
     user: UInt64, requestID: RequestID, digest: RequestID, slots: Int, board: CampaignBoard,
-    request: BoostRequest, options: [SlotOption], reason: BoostReason,
+    request: BoostRequest, options: [SlotOption], reasons: [BoostReason: Int],
     item: @escaping (Int32) -> UInt64,
     encode: @escaping ([GrantedPlacement], BoostReason) -> [UInt8]
   ) {
@@ -36,7 +36,7 @@ package struct AllocationRequest {
     self.board = board
     self.request = request
     self.options = options
-    self.reason = reason
+    self.reasons = reasons
     self.item = item
     self.encode = encode
   }

@@ -1,3 +1,4 @@
+package import Campaigns
 package import Core
 package import Ledger
 
@@ -25,8 +26,7 @@ package final class AllocationStore {
   private var pending: [StoredRecord] = []
   /// Once there is one, every operation throws it.
   package private(set) var failure: StoreFailure?
-  /// What was reserved, less what was released, by campaign, since `takeReserved`.
-  private var reserved: [UInt64: Int64] = [:]
+  private var movements: [UInt64: CampaignMovement] = [:]
   package private(set) var commits = 0
   package private(set) var recordsCommitted = 0
 
@@ -61,23 +61,34 @@ package final class AllocationStore {
   }
 
   private func count(_ entry: JournalEntry) {
+    let amount = entry.amount.value
     switch entry.kind {
-    case .reserve: reserved[entry.campaign, default: 0] += entry.amount.value
-    case .release: reserved[entry.campaign, default: 0] -= entry.amount.value
-    case .settleLate: reserved[entry.campaign, default: 0] += entry.amount.value
+    case .reserve: movements[entry.campaign, default: .none].pacing.reserved += amount
+    case .release: movements[entry.campaign, default: .none].pacing.released += amount
+    case .settle: movements[entry.campaign, default: .none].settled += amount
+    case .settleLate:
+      movements[entry.campaign, default: .none].pacing.reserved += amount
+      movements[entry.campaign, default: .none].settled += amount
     default: break
+    }
+  }
+
+  /// What a shard's new reservations are expected to be worth, micros, by campaign.
+  package func expect(_ worth: [UInt64: Double]) {
+    for (campaign, worth) in worth {
+      movements[campaign, default: .none].pacing.worth += worth
     }
   }
 
   /// A slice of a campaign's budget for a shard; it may be used once the group is durable. Nil:
   /// there is nothing to give.
-  package func lease(campaign: UInt64, holder: UInt32, quantum: Micros, at now: Int64)
+  package func lease(_ wish: LeaseWish, holder: UInt32, quantum: Micros, at now: Int64)
     throws(StoreFailure) -> Lease?
   {
     try check()
     guard
       let (lease, entry) = budgets.lease(
-        campaign: campaign, holder: holder, quantum: quantum, at: now)
+        campaign: wish.campaign, holder: holder, quantum: quantum, wanted: wish.wanted, at: now)
     else { return nil }
     pending.append(.entry(entry))
     return lease
@@ -156,10 +167,10 @@ package final class AllocationStore {
 
   package func out(at now: Int64) -> (leased: Micros, stranded: Micros) { budgets.out(at: now) }
 
-  /// What was reserved by campaign since the last call.
-  package func takeReserved() -> [UInt64: Int64] {
-    defer { reserved.removeAll(keepingCapacity: true) }
-    return reserved
+  /// What moved by campaign since the last call.
+  package func takeMovements() -> [UInt64: CampaignMovement] {
+    defer { movements.removeAll(keepingCapacity: true) }
+    return movements
   }
 
   // MARK: Failing
@@ -173,4 +184,13 @@ package final class AllocationStore {
     pending = []
     return failure
   }
+}
+
+/// A campaign's money between two ticks.
+package struct CampaignMovement: Sendable, Equatable {
+  package var pacing = PacingReport()
+  /// Micros.
+  package var settled: Int64 = 0
+
+  package static let none = CampaignMovement()
 }

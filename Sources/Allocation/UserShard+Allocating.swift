@@ -17,14 +17,14 @@ extension UserShard {
     case .conflict: return .conflict
     case .full: return .full
     }
-    let (options, hasCapped) = open(request, at: now)
-    var short: [UInt64] = []
+    let options = open(request, at: now)
+    var short: Set<UInt64> = []
     let payable = affordable(options, request, at: now, &short)
     let choice = request.request.place(payable, slots: request.slots)
-    let waiting = Set(short).intersection(choice.placements.map(\.key))
-    if !waiting.isEmpty, request.rounds < Limits.leaseRounds {
+    let wanted = self.wanted(choice, request, short, at: now)
+    if !wanted.isEmpty {
       request.rounds += 1
-      for campaign in waiting { ledger.insist(campaign, at: now) }
+      for (campaign, amount) in wanted { ledger.want(campaign, amount, at: now) }
       requests.abandon(user: request.user, requestID: request.requestID)
       return .waits
     }
@@ -32,8 +32,10 @@ extension UserShard {
       requests.abandon(user: request.user, requestID: request.requestID)
       return .full
     }
-    let reason = unfilled(
-      granted.count, request, hasCapped: hasCapped, isShort: payable.count < options.count)
+    var reasons = request.reasons
+    reasons[.capped, default: 0] += request.options.count - options.count
+    reasons[.budgetSpent, default: 0] += options.count - payable.count
+    let reason = granted.count == request.slots ? .ok : UserShard.most(reasons)
     let answer = request.encode(granted, reason)
     ledger.outbox.append(
       .allocation(
@@ -49,10 +51,10 @@ extension UserShard {
   }
 
   /// The options that the user's caps leave.
-  private func open(_ request: AllocationRequest, at now: Int64) -> ([SlotOption], Bool) {
+  private func open(_ request: AllocationRequest, at now: Int64) -> [SlotOption] {
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: CapRecord.wordsMost) { words in
       guard caps.copyScopes(of: request.user, into: words) > 0, let start = words.baseAddress else {
-        return (request.options, false)
+        return request.options
       }
       let record = CapRecord(words: start)
       let time = caps.clock.deciseconds(at: now)
@@ -64,14 +66,14 @@ extension UserShard {
       }
       let capped = request.options.count - open.count
       count { $0.capped += capped }
-      return (open, capped > 0)
+      return open
     }
   }
 
   /// The options with what their campaigns can pay for. `short`: campaigns that may get more, but
   /// do not have it yet.
   private func affordable(
-    _ options: [SlotOption], _ request: AllocationRequest, at now: Int64, _ short: inout [UInt64]
+    _ options: [SlotOption], _ request: AllocationRequest, at now: Int64, _ short: inout Set<UInt64>
   ) -> [SlotOption] {
     var rooms: [Int32: Int32] = [:]
     var payable: [SlotOption] = []
@@ -93,7 +95,7 @@ extension UserShard {
   }
 
   private func room(
-    _ option: SlotOption, _ request: AllocationRequest, at now: Int64, _ short: inout [UInt64]
+    _ option: SlotOption, _ request: AllocationRequest, at now: Int64, _ short: inout Set<UInt64>
   ) -> Int32 {
     let cost = request.board.set.cost(option.campaign)
     let (amount, hasLease) = ledger.available(option.key, at: now)
@@ -103,8 +105,22 @@ extension UserShard {
     guard has < Int32(request.slots), request.rounds < Limits.leaseRounds else { return has }
     // Chosen as if it had more; asked for only if it is chosen.
     guard ledger.mayGet(option.key, at: now) else { return has }
-    short.append(option.key)
+    short.insert(option.key)
     return Int32.max
+  }
+
+  /// What the choice takes of campaigns that do not have it, by campaign.
+  private func wanted(
+    _ choice: SlotChoice, _ request: AllocationRequest, _ short: Set<UInt64>, at now: Int64
+  ) -> [UInt64: Micros] {
+    var wanted: [UInt64: Micros] = [:]
+    for placement in choice.placements where short.contains(placement.key) {
+      wanted[placement.key, default: .zero] += request.board.set.cost(placement.campaign)
+    }
+    return wanted.filter { campaign, amount in
+      let (available, hasLease) = ledger.available(campaign, at: now)
+      return !hasLease || available < amount
+    }
   }
 
   /// Reserves all that was chosen, or, where there is no room for it, nothing.
@@ -124,6 +140,8 @@ extension UserShard {
       switch ledger.reserve(placement, at: now) {
       case .reserved(let reservation):
         granted.append(grant(chosen, placement, reservation))
+        let charge = request.board.price(chosen.campaign) * Double(placement.amount.value)
+        expected[chosen.key, default: 0] += max(chosen.gain + charge, 0)
       case .noBudget:
         caps.release(user: request.user, uses, reservedAt: now)
       case .full:
@@ -147,13 +165,11 @@ extension UserShard {
       token: PlacementToken.encode(claims, signer))
   }
 
-  private func unfilled(
-    _ count: Int, _ request: AllocationRequest, hasCapped: Bool, isShort: Bool
-  ) -> BoostReason {
-    if count == request.slots { return .ok }
-    if hasCapped { return .capped }
-    if isShort { return .budgetSpent }
-    return request.options.contains { $0.gain > 0 } ? .ok : request.reason
+  /// What keeps most away; where nothing does, two of one cap do not go into one answer.
+  private static func most(_ reasons: [BoostReason: Int]) -> BoostReason {
+    let kept = reasons.filter { $0.value > 0 && $0.key != .ok }
+    let most = kept.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }
+    return most?.key ?? .capped
   }
 }
 

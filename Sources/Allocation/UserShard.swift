@@ -18,6 +18,8 @@ package final class UserShard {
   let signer: TokenSigner
   let presence: UserPresence
   package private(set) var figures = ShardFigures()
+  /// What new reservations are expected to be worth, micros, by campaign.
+  var expected: [UInt64: Double] = [:]
 
   /// - Parameters:
   ///   - index: which of `shards`.
@@ -155,16 +157,23 @@ package final class UserShard {
 
   /// Campaigns for which the store is to be asked for a lease: each is answered by `grant` or
   /// `refuse`.
-  package func takeWishes() -> [UInt64] { ledger.takeWishes() }
+  package func takeWishes() -> [LeaseWish] { ledger.takeWishes() }
 
   package func grant(_ lease: Lease, at now: Int64) { ledger.grant(lease, at: now) }
 
-  package func refuse(_ campaign: UInt64, until: Int64) {
-    ledger.refuse(campaign, until: until)
+  /// `isSpent`: nothing is left; else there is nothing ahead of need.
+  package func refuse(_ campaign: UInt64, isSpent: Bool, until: Int64) {
+    ledger.refuse(campaign, isSpent: isSpent, until: until)
   }
 
   package func returnLeases(of campaign: UInt64, at now: Int64) {
     ledger.returnLeases(of: campaign, at: now)
+  }
+
+  /// What reservations since the last call are expected to be worth, for `AllocationStore.expect`.
+  package func takeExpected() -> [UInt64: Double] {
+    defer { expected.removeAll(keepingCapacity: true) }
+    return expected
   }
 
   /// What is to be committed, in its order.

@@ -16,6 +16,9 @@ package struct BetaPosterior: Sendable, Equatable, BitwiseCopyable {
     beta = failures + priorFailures
   }
 
+  /// Nothing seen yet: every rate is as likely.
+  package static var uniform: BetaPosterior { BetaPosterior() }
+
   package var mean: Double { alpha / (alpha + beta) }
 
   package var variance: Double {

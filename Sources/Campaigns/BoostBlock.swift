@@ -51,8 +51,8 @@ struct BoostBlock: BitwiseCopyable {
   /// Whether the user has had something of the row's artist or release.
   @inline(__always)
   func mayBind(_ entry: RowEntry) -> Bool {
-    (CapFilter.bit(filter, .userArtist, entry.artistHash)
-      | CapFilter.bit(filter, .userRelease, entry.releaseHash)) & 1 != 0
+    (CapFilter.bit(filter, CapFilter.place(artist: entry))
+      | CapFilter.bit(filter, CapFilter.place(release: entry))) & 1 != 0
   }
 }
 
@@ -116,8 +116,8 @@ struct CheckLookups: BitwiseCopyable {
       (time < hot.opening >> 16 ? CheckBits.flight : 0)
       | (time >= hot.flightEnd ? CheckBits.flight : 0)
     let flags = UInt16(truncatingIfNeeded: hot.opening)
-    let hash = CapFilter.hash(UInt64(truncatingIfNeeded: campaign))
-    let mayBind = (isAnonymous | CapFilter.bit(filter, .userCampaign, hash)) & 1
+    let mayBind =
+      (isAnonymous | CapFilter.bit(filter, CapFilter.place(campaign: campaign))) & 1
     // Shifts a cap's or a draw's flag to the place of `look`.
     let look =
       (flags << 2 & UInt16(truncatingIfNeeded: mayBind << 9) | flags << 1) & CheckBits.look

@@ -126,15 +126,15 @@ extension BoostRequest {
       }
       let entry = block.entries[candidate]
       var best = pair
-      var looks = block.mayBind(entry) ? CheckBits.caps & block.checks[pair] : 0
+      var looks: UInt16 = 0
       var rank = Int64.min
       for other in pair..<end {
         let isBetter = block.ranks[other] > rank
         rank = isBetter ? block.ranks[other] : rank
         best = isBetter ? other : best
-        looks |= block.checks[other] & CheckBits.look
+        looks |= block.checks[other]
       }
-      if looks != 0 || block.mayBind(entry) {
+      if looks & CheckBits.look != 0 || block.mayBind(entry) {
         best = look(pair..<end, rows[candidate], block)
       }
       block.chosen[candidate] = block.campaigns[best]

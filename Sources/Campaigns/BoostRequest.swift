@@ -77,7 +77,7 @@ extension BoostRequest {
     guard record.flags & CheckBits.drawn != 0 else { return 1 }
     let posterior = posteriors.map { $0[campaign] } ?? .uniform
     var random = SplitMix64(seed: splitmix64(seed ^ record.key))
-    return posterior.draw(&random) / posterior.mean
+    return posterior.sample(using: &random) / posterior.mean
   }
 
   /// value · worth − price · cost, micros; what is no number counts as the least.

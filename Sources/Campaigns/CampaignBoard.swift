@@ -15,24 +15,6 @@ package struct CampaignStanding: Sendable, BitwiseCopyable {
   }
 }
 
-/// How often what a campaign promotes has led to its goal: Beta(alpha, beta).
-package struct BetaPosterior: Sendable, BitwiseCopyable {
-  /// Finite, more than 0.
-  package let alpha: Double
-  package let beta: Double
-
-  package init(alpha: Double, beta: Double) {
-    precondition(alpha > 0 && beta > 0 && (alpha + beta).isFinite, "no Beta distribution")
-    self.alpha = alpha
-    self.beta = beta
-  }
-
-  package var mean: Double { alpha / (alpha + beta) }
-
-  /// Nothing seen yet.
-  package static var uniform: BetaPosterior { BetaPosterior(alpha: 1, beta: 1) }
-}
-
 /// All that the loop over candidates reads of a campaign: half a cache line.
 struct CampaignHot: BitwiseCopyable {
   /// Micros of one goal.

@@ -1,9 +1,9 @@
-/// Which caps a user may have reached, 256 bits for each scope: most of what is asked for the user
-/// has never had, and the answer is a bit instead of a cache miss. A bit that is set proves
-/// nothing.
+/// Which caps a user may have reached: most of what is asked for the user has never had, and the
+/// answer is a bit instead of cache misses. A bit that is set proves nothing.
 struct CapFilter: BitwiseCopyable {
-  static var words: Int { 12 }
-  private var bits = InlineArray<12, UInt64>(repeating: 0)
+  /// 1,024 bits by a campaign's index, 256 by an artist's hash, 256 by a release's.
+  static var words: Int { 24 }
+  private var bits = InlineArray<24, UInt64>(repeating: 0)
 
   private init() {}
 
@@ -13,6 +13,13 @@ struct CapFilter: BitwiseCopyable {
     UInt8(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 56)
   }
 
+  @inline(__always)
+  static func place(campaign: Int) -> Int { campaign & 1_023 }
+  @inline(__always)
+  static func place(artist entry: RowEntry) -> Int { 1_024 + Int(entry.artistHash) }
+  @inline(__always)
+  static func place(release entry: RowEntry) -> Int { 1_280 + Int(entry.releaseHash) }
+
   /// Campaigns are known by their index here; those that the set does not have are left out.
   init(_ scopes: UserScopes, set: CampaignSet) {
     var filter = CapFilter()
@@ -20,16 +27,16 @@ struct CapFilter: BitwiseCopyable {
       switch scope {
       case .userCampaign:
         guard let index = set.index(ofKey: key) else { return }
-        filter.insert(.userCampaign, CapFilter.hash(UInt64(index)))
-      case .userArtist, .userRelease:
-        filter.insert(scope, CapFilter.hash(key))
+        filter.insert(CapFilter.place(campaign: Int(index)))
+      case .userArtist: filter.insert(1_024 + Int(CapFilter.hash(key)))
+      case .userRelease: filter.insert(1_280 + Int(CapFilter.hash(key)))
       }
     }
     self = filter
   }
 
-  private mutating func insert(_ scope: CapScope, _ hash: UInt8) {
-    bits[Int(scope.rawValue) * 4 + Int(hash >> 6)] |= 1 << UInt64(hash & 63)
+  private mutating func insert(_ place: Int) {
+    bits[place >> 6] |= 1 << UInt64(place & 63)
   }
 
   func copy(to words: UnsafeMutablePointer<UInt64>) {
@@ -38,17 +45,17 @@ struct CapFilter: BitwiseCopyable {
 
   /// In the lowest bit, of a copy of the filter.
   @inline(__always)
-  static func bit(_ words: UnsafePointer<UInt64>, _ scope: CapScope, _ hash: UInt8) -> UInt64 {
-    words[Int(scope.rawValue) &* 4 &+ Int(hash >> 6)] >> UInt64(hash & 63)
+  static func bit(_ words: UnsafePointer<UInt64>, _ place: Int) -> UInt64 {
+    words[place >> 6] >> UInt64(truncatingIfNeeded: place & 63)
   }
 
   func mayBind(_ scope: CapScope, _ campaign: Int, _ entry: RowEntry) -> Bool {
-    let hash =
+    let place =
       switch scope {
-      case .userCampaign: CapFilter.hash(UInt64(truncatingIfNeeded: campaign))
-      case .userArtist: entry.artistHash
-      case .userRelease: entry.releaseHash
+      case .userCampaign: CapFilter.place(campaign: campaign)
+      case .userArtist: CapFilter.place(artist: entry)
+      case .userRelease: CapFilter.place(release: entry)
       }
-    return bits[Int(scope.rawValue) * 4 + Int(hash >> 6)] >> UInt64(hash & 63) & 1 != 0
+    return bits[place >> 6] >> UInt64(place & 63) & 1 != 0
   }
 }

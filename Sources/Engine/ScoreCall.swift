@@ -63,6 +63,9 @@ package struct ScoreCall {
   /// The time that the answer is for; set by `Engine.plan`. Milliseconds since 1970.
   package var timeUnixMilliseconds: Int64 { plan?.timeUnixMilliseconds ?? 0 }
 
+  /// Who the answer is for: the request's user, or the one of its URI; 0 = anonymous.
+  package var userID: UInt64 { plan?.userID ?? 0 }
+
   /// Rows of the candidates in the snapshot, by position, −1 = unknown; complete once the call has
   /// finished. In the arena.
   package var rows: UnsafePointer<Int32>? { plan.map { UnsafePointer($0.rows) } }

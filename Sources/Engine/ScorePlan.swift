@@ -23,6 +23,8 @@ struct ScorePlan: BitwiseCopyable {
   var rows: UnsafeMutablePointer<Int32>
   /// Milliseconds since 1970.
   var timeUnixMilliseconds: Int64
+  /// 0 = anonymous.
+  var userID: UInt64
 }
 
 /// A user's side of a dot product, for this request.
@@ -102,7 +104,13 @@ struct ScorePlanner {
       requestColumns: requestColumns, requestColumnCount: serving.requestColumns.count,
       userVectors: try resolveUserVectors(), candidateCount: count,
       itemIDs: request.itemIDCount == 0 ? nil : request.itemIDs, rows: rows,
-      timeUnixMilliseconds: timeUnixMilliseconds)
+      timeUnixMilliseconds: timeUnixMilliseconds, userID: userID)
+  }
+
+  /// The request's, or that of the user of its URI.
+  private var userID: UInt64 {
+    if request.userID != 0 || userRow < 0 { return request.userID }
+    return serving.snapshot.users?.id(userRow) ?? 0
   }
 
   // MARK: User

@@ -32,6 +32,17 @@ package final class OneShot<Value>: @unchecked Sendable {
     return value
   }
 
+  /// Blocks for at most so long; nil = it has not come.
+  package func wait(milliseconds: UInt64) -> Value? {
+    let end = monotonicNanoseconds() + milliseconds * 1_000_000
+    while isThere.pointee.load(ordering: .acquiring) == 0 {
+      let now = monotonicNanoseconds()
+      guard now < end else { return nil }
+      Futex.wait(word, expected: 0, nanoseconds: end - now)
+    }
+    return value
+  }
+
   private var word: UnsafePointer<UInt32> {
     UnsafePointer(UnsafeMutableRawPointer(isThere).assumingMemoryBound(to: UInt32.self))
   }

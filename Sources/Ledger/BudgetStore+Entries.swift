@@ -109,8 +109,8 @@ extension BudgetStore {
     }
   }
 
-  /// `settleLate`, `unpaid` and `goal`: of a reservation that has ended. That none ends twice in the
-  /// same way is for its shard and the storage, which remember.
+  /// `settleLate`, `unpaid` and `goal`: of a reservation that has ended. That none comes twice is
+  /// for its shard and the storage, which remember.
   private mutating func replayLate(_ entry: JournalEntry, _ slot: Int) throws(LedgerFault) {
     func fault(_ kind: LedgerFault.Kind) -> LedgerFault { LedgerFault(kind: kind, entry: entry) }
     guard entry.reservation != 0 else { throw fault(.misplaced) }

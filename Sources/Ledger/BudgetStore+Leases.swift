@@ -3,15 +3,17 @@ package import Core
 extension BudgetStore {
   /// A lease is a share of what is left, so that the last of a budget is cut ever finer; but all
   /// leases of a campaign together hold at most 1 ÷ `Limits.leasedShare` of its budget, or one
-  /// quantum per holder if that is more. A holder that still has its share gets nothing.
+  /// quantum per holder if that is more. A holder that still has its share gets nothing, but for
+  /// what it wants to reserve at once, as far as the budget goes.
   package mutating func lease(
-    campaign: UInt64, holder: UInt32, quantum: Micros, at now: Int64
+    campaign: UInt64, holder: UInt32, quantum: Micros, wanted: Micros = .zero, at now: Int64
   ) -> (lease: Lease, entry: JournalEntry)? {
     precondition(quantum >= .zero && Int(holder) < holders)
     guard let found = accountOf[campaign] else { return nil }
     let slot = Int(found)
     let held = outstanding[slot * holders + Int(holder)]
-    guard let amount = leaseAmount(accounts[slot], held: held, quantum: quantum),
+    guard let amount = leaseAmount(
+        accounts[slot], held: held, quantum: quantum, wanted: wanted),
       let id = leaseIDs.next()
     else { return nil }
     let lease = Lease(
@@ -22,14 +24,15 @@ extension BudgetStore {
   }
 
   private func leaseAmount(
-    _ account: CampaignTotals, held: Micros, quantum: Micros
+    _ account: CampaignTotals, held: Micros, quantum: Micros, wanted: Micros
   ) -> Micros? {
     guard account.budget >= quantum else { return nil }
     // Nothing costs nothing: a lease without money allows its holder any number of exposures.
     if quantum == .zero { return .zero }
     let share = account.funded.value / Limits.leasedShare / Int64(holders) - held.value
     let part = account.budget.value / (2 * Int64(holders))
-    let amount = min(share, part) / quantum.value * quantum.value
+    let needed = min(wanted.value, account.budget.value)
+    let amount = max(min(share, part), needed) / quantum.value * quantum.value
     if amount >= quantum.value { return Micros(amount) }
     return held < quantum ? quantum : nil
   }
@@ -45,7 +48,9 @@ extension BudgetStore {
     return entry
   }
 
-  /// Takes back leases whose time is over: at most `limit` of them, the earliest first.
+  /// Takes back leases whose time is over: at most `limit` of them, the earliest first. For holders
+  /// that can be lost; a shard of the same process returns its leases itself, and what it has in
+  /// its outbox may be older than a lease's end.
   package mutating func reclaim(at now: Int64, limit: Int) -> [JournalEntry] {
     reclaim(while: { $0 <= now }, at: now, limit: limit)
   }

@@ -56,8 +56,8 @@ package enum FundOutcome: Sendable, Equatable {
 
 /// All budgets: who has how much of them, and the rule that no movement can break, checked before
 /// each: settled + leased + reserved ≤ budget. A pure state machine: every operation gives the
-/// entries that the caller commits, and what they say holds from then on. One owner; if a commit
-/// fails, what is in memory is no longer true and the owner stops.
+/// entries that the caller commits, in the order of the operations, and what they say holds from
+/// then on. One owner; if a commit fails, what is in memory is no longer true and the owner stops.
 package struct BudgetStore: Sendable, BudgetAuthority {
   /// A reservation as the store knows it: enough to check how it ends.
   struct OpenReservation: Sendable {

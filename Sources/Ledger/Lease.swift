@@ -33,9 +33,9 @@ package struct Lease: Sendable, Equatable, BitwiseCopyable {
 /// store → replica → shard later. Whoever implements it journals what it answers.
 package protocol BudgetAuthority {
   /// A slice of a campaign's budget; nil = there is nothing to give. `quantum` is one exposure's
-  /// cost: no lease is smaller.
+  /// cost: no lease is smaller. `wanted` is what the holder would reserve at once.
   mutating func lease(
-    campaign: UInt64, holder: UInt32, quantum: Micros, at now: Int64
+    campaign: UInt64, holder: UInt32, quantum: Micros, wanted: Micros, at now: Int64
   ) -> (lease: Lease, entry: JournalEntry)?
 
   /// Ends a lease: `returned` is all that is left of it, else a fault.

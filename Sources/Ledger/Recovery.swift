@@ -119,7 +119,8 @@ package struct Recovery {
     return try recovered.get()
   }
 
-  /// The notes come before all else, and the ids of this start need its number: they are read first.
+  /// The notes come before all else, and the ids of this start need its number: they are read
+  /// first.
   private init(
     _ storage: any Storage, _ setup: RecoverySetup, _ visit: @escaping (CapEvent) -> Void
   ) throws(RecoveryError) {

@@ -12,6 +12,15 @@ struct Wallet: Sendable {
   var isWished = false
   /// Until then the store has nothing: no wishes.
   var quietUntil = Int64.min
+  /// Until then the store gives no more than what is reserved at once.
+  var quietAheadUntil = Int64.min
+}
+
+/// A shard's question to the store.
+package struct LeaseWish: Sendable, Equatable, BitwiseCopyable {
+  package var campaign: UInt64
+  /// What it would reserve at once; 0 = it only thinks ahead.
+  package var wanted: Micros
 }
 
 extension ShardLedger {
@@ -33,10 +42,10 @@ extension ShardLedger {
     return wallets[Int(slot)].isWished || now >= wallets[Int(slot)].quietUntil
   }
 
-  /// Notes that the campaign needs a lease, even where it has some left for others.
-  package mutating func insist(_ campaign: UInt64, at now: Int64) {
+  /// Notes that a lease of `wanted` is needed, whatever is left.
+  package mutating func want(_ campaign: UInt64, _ wanted: Micros, at now: Int64) {
     guard let slot = wallet(campaign) else { return }
-    wish(slot, at: now)
+    wish(slot, wanted, at: now)
   }
 
   /// Notes that the campaign needs a lease, unless it has room, a wish is out, or the store has
@@ -49,7 +58,7 @@ extension ShardLedger {
   }
 
   /// Campaigns for which the owner asks the store: each is answered by `grant` or `refuse`.
-  package mutating func takeWishes() -> [UInt64] {
+  package mutating func takeWishes() -> [LeaseWish] {
     defer { wished = [] }
     return wished
   }
@@ -68,11 +77,16 @@ extension ShardLedger {
     leaseEnds.insert(lease.id, slot, expires: stops(lease))
   }
 
-  /// The store has nothing to give; it is not asked before `until`.
-  package mutating func refuse(_ campaign: UInt64, until: Int64) {
+  /// The store has nothing to give; it is not asked before `until`. `isSpent`: nothing at all;
+  /// else nothing ahead of need.
+  package mutating func refuse(_ campaign: UInt64, isSpent: Bool, until: Int64) {
     guard let slot = wallet(campaign) else { return }
     wallets[slot].isWished = false
-    wallets[slot].quietUntil = until
+    if isSpent {
+      wallets[slot].quietUntil = until
+    } else {
+      wallets[slot].quietAheadUntil = until
+    }
   }
 
   /// Returns all leases of a campaign: it is paused, or gone.
@@ -128,10 +142,12 @@ extension ShardLedger {
     }
   }
 
-  private mutating func wish(_ slot: Int, at now: Int64) {
-    guard !wallets[slot].isWished, now >= wallets[slot].quietUntil else { return }
+  private mutating func wish(_ slot: Int, _ wanted: Micros = .zero, at now: Int64) {
+    guard !wallets[slot].isWished, now >= wallets[slot].quietUntil,
+      wanted > .zero || now >= wallets[slot].quietAheadUntil
+    else { return }
     wallets[slot].isWished = true
-    wished.append(wallets[slot].campaign)
+    wished.append(LeaseWish(campaign: wallets[slot].campaign, wanted: wanted))
   }
 
   /// nil = as many campaigns are known as may have accounts.

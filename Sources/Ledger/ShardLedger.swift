@@ -30,7 +30,7 @@ package struct ShardLedger: Sendable {
   var walletOf = IDIndex()
   /// Of every lease that is held, its wallet.
   var leaseEnds = ExpiringTable<Int>()
-  var wished: [UInt64] = []
+  var wished: [LeaseWish] = []
   private var ids: IDSequence
 
   /// - Parameters:

@@ -72,9 +72,9 @@ package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible
 
 /// A durable, ordered, atomic store. One owner at a time: a second one is refused when it opens.
 /// The seam between the embedded store, a simulation's disk, and a distributed one. Besides, it
-/// refuses what would pay twice, whatever its owner believes: two `reserve`s of one reservation, two
-/// that take its money out (`settle`, `release`), two late ones (`settleLate`, `unpaid`) or a late
-/// one beside a `settle`, two `goal`s.
+/// refuses what would pay twice, whatever its owner believes: two `reserve`s of one reservation,
+/// two that take its money out (`settle`, `release`), two late ones (`settleLate`, `unpaid`) or a
+/// late one beside a `settle`, two `goal`s.
 package protocol Storage: AnyObject {
   /// Makes `records` durable, all or none, in this order; returns after they are. After an error
   /// nothing is accepted any more.

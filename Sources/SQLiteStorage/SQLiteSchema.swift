@@ -17,8 +17,8 @@ enum SQLiteSchema {
     """
 
   /// Kinds are `JournalEntry.Kind`'s. The indexes refuse what would move money twice: a second
-  /// `reserve`, a second way out of it (`release`, `settle`), a second late exposure, a second goal.
-  /// A late exposure beside a `settle` is the trigger's: an index of both would cost every row.
+  /// `reserve`, a second way out of it (`release`, `settle`), a second late exposure, a second
+  /// goal. A late one beside a `settle` is the trigger's: an index of both would cost every row.
   private static let tables = """
     CREATE TABLE journal (sequence INTEGER PRIMARY KEY, \(entryColumns));
     CREATE UNIQUE INDEX journal_lease ON journal (lease) WHERE kind = 2;

@@ -3,7 +3,8 @@ internal import Core
 package import Ledger
 
 /// The ledger's storage in one SQLite file: write-ahead log, synced at each commit. It belongs to
-/// whoever holds the lock file; readers (`SQLiteReader`) may look on meanwhile. One thread at a time.
+/// whoever holds the lock file; readers (`SQLiteReader`) may look on meanwhile. One thread at a
+/// time.
 package final class SQLiteStorage: Storage {
   private let lock: LockFile
   private let connection: SQLiteConnection

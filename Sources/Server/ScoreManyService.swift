@@ -166,7 +166,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     pointee.kind = .item(sequence: item.sequence, of: state)
     state.link(self)
     if pointee.boost?.asksShard == true {
-      askShard(view.userID, loop)
+      askShard(loop)
     } else {
       start(loop)
     }
@@ -198,7 +198,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     do throws(CallFailure) {
       let outcome = try loop.engine.outcome(pointee.call)
       let encodingBegan = loop.engine.clock.monotonicNanoseconds()
-      let count = encode(answer, outcome)
+      let count = encode(answer, outcome, loop)
       loop.note(outcome, of: answer.candidates, call, since: encodingBegan)
       pointee.answer = nil
       loop.pool.giveBack(self)

@@ -20,7 +20,7 @@ func handleScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
       work.pointee.call.pointee.setColumns(answer.columns)
       call.attachment = UnsafeMutableRawPointer(work)
       if work.pointee.boost?.asksShard == true {
-        work.askShard(view.userID, loop)
+        work.askShard(loop)
       } else {
         work.start(loop)
       }
@@ -47,7 +47,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     do throws(CallFailure) {
       let outcome = try loop.engine.outcome(pointee.call)
       let encodingBegan = loop.engine.clock.monotonicNanoseconds()
-      let count = encode(answer, outcome)
+      let count = encode(answer, outcome, loop)
       loop.note(outcome, of: answer.candidates, call, since: encodingBegan)
       // From here on the buffer is the stream's.
       pointee.answer = nil

@@ -110,7 +110,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   }
 
   /// Completes an answer; how many bytes it has.
-  func encode(_ answer: ScoreAnswer, _ outcome: ScoreOutcome) -> Int {
+  func encode(_ answer: ScoreAnswer, _ outcome: ScoreOutcome, _ loop: LoopServices) -> Int {
     guard let provenance = pointee.provenance?.pointee else {
       preconditionFailure("prepared before it is encoded")
     }
@@ -120,7 +120,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         uniform: outcome.uniform(of: answer.candidates), requestID: pointee.requestID,
         provenance: provenance, timeUnixMilliseconds: time, treesUsed: outcome.treesUsed)
     }
-    let (reason, explanations) = writeBoosts(answer)
+    let (reason, explanations) = writeBoosts(answer, loop)
     return answer.layout.finish(
       uniform: outcome.uniform(of: answer.candidates), boosts: columns, boostReason: reason,
       requestID: pointee.requestID, provenance: provenance,

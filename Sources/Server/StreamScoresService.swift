@@ -21,7 +21,7 @@ func handleStreamScores(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMu
       try work.layOutParts(wantRaw: view.wantRaw, call)
       call.attachment = UnsafeMutableRawPointer(work)
       if work.pointee.boost?.asksShard == true {
-        work.askShard(view.userID, loop)
+        work.askShard(loop)
       } else {
         work.start(loop)
       }
@@ -86,7 +86,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let call = ServerCall(stream)
     let outcome = loop.engine.outcome(ofSlice: index, of: pointee.call)
     let encodingBegan = loop.engine.clock.monotonicNanoseconds()
-    let count = encode(answer, outcome)
+    let count = encode(answer, outcome, loop)
     loop.note(outcome, of: answer.candidates, call, since: encodingBegan)
     parts[index].answer = nil
     call.send(answer.buffer, count: count)

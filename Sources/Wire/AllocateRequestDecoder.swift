@@ -1,7 +1,7 @@
 package import Core
 
-/// A decoded `crescendo.v1.AllocateRequest`. Its request is still bytes: `ScoreRequestDecoder` reads
-/// them where they lie, and its failures are told with `CallFailure.inside("request")`.
+/// A decoded `crescendo.v1.AllocateRequest`. Its request is still bytes: `ScoreRequestDecoder`
+/// reads them where they lie, and its failures are told with `CallFailure.inside("request")`.
 package struct AllocateRequestView: BitwiseCopyable {
   /// Exactly `Limits.allocationIDBytes`.
   package var requestID = ByteSlice.empty

@@ -22,6 +22,7 @@ struct Crescendo: ParsableCommand {
     ReportCommand.self,
     LoadCommand.self,
     HealthCommand.self,
+    LedgerCommand.self,
     SnapshotCommand.self,
     VersionCommand.self,
   ]

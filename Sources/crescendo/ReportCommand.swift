@@ -1,7 +1,7 @@
 import ArgumentParser
 import Client
 import Core
-import Glibc
+import Syscalls
 import Wire
 
 struct ReportCommand: ParsableCommand {
@@ -32,8 +32,8 @@ struct ReportCommand: ParsableCommand {
   /// Batches that wait for their acknowledgement: while one is made durable, others are on their
   /// way, and they are 16 times what is kept to be sent again.
   private static let batchesPending = 16
-  /// Before the first retry, microseconds; doubled for each further one.
-  private static let pauseMicroseconds: UInt32 = 200_000
+  /// Before the first retry, milliseconds; doubled for each further one.
+  private static let pauseMilliseconds: Int32 = 200
   private static let pauseDoublings = 4
 
   func run() throws {
@@ -74,10 +74,20 @@ struct ReportCommand: ParsableCommand {
         guard attempt < retries, ReportCommand.isWorthAnother(error) else {
           throw CommandFailure(error, target: address)
         }
-        usleep(ReportCommand.pauseMicroseconds << min(attempt, ReportCommand.pauseDoublings))
+        try pause(before: attempt, address)
         attempt += 1
         report.resent += report.pending.reduce(0) { $0 + $1.lines.count }
       }
+    }
+  }
+
+  private func pause(before attempt: Int, _ address: SocketAddress) throws(CommandFailure) {
+    let milliseconds = ReportCommand.pauseMilliseconds << min(attempt, ReportCommand.pauseDoublings)
+    do throws(SystemError) {
+      // It watches nothing: what ends the wait is its time.
+      _ = try Epoll(capacity: 1).wait(timeoutMilliseconds: milliseconds)
+    } catch {
+      throw CommandFailure(.unreachable(error), target: address)
     }
   }
 

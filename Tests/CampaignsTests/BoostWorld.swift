@@ -124,7 +124,8 @@ struct BoostWorld {
       random.next() % 16 == 0, random.next() % 9 == 0
     )
     posteriors[id] = BetaPosterior(
-      alpha: 0.5 + Double(random.next() % 50), beta: 0.5 + Double(random.next() % 500))
+      priorSuccesses: 0.5 + Double(random.next() % 50),
+      priorFailures: 0.5 + Double(random.next() % 500))
   }
 
   /// A random request, often of a user with a history.

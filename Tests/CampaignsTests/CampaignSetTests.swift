@@ -120,10 +120,10 @@ import Testing
 
   @Test(arguments: [(0.1, 0.2), (0.5, 0.5), (1, 1), (2, 8), (40, 3), (3_000, 90_000)])
   func drawsHaveTheMomentsOfBeta(alpha: Double, beta: Double) {
-    let posterior = BetaPosterior(alpha: alpha, beta: beta)
+    let posterior = BetaPosterior(priorSuccesses: alpha, priorFailures: beta)
     var random = SplitMix64(seed: 1)
     let count = 40_000
-    let draws = (0..<count).map { _ in posterior.draw(&random) }
+    let draws = (0..<count).map { _ in posterior.sample(using: &random) }
     #expect(draws.allSatisfy { $0 >= 0 && $0 <= 1 })
     let mean = draws.reduce(0, +) / Double(count)
     let variance = draws.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)

@@ -16,7 +16,7 @@ import Testing
           caps: id == "c" ? [CapRule(scope: .userRelease, limit: 1, windowSeconds: 60)] : [],
           exploration: id == "a" ? exploration : .none))
       world.keys[id] = UInt64(100 + number)
-      world.posteriors[id] = BetaPosterior(alpha: 2, beta: 8)
+      world.posteriors[id] = BetaPosterior(priorSuccesses: 2, priorFailures: 8)
     }
     return world
   }

@@ -46,7 +46,8 @@ import Wire
   }
 
   @Test func whatCameBeforeAFailureIsThere() throws {
-    let pair = try pair([[1], [2]], trailers: [("grpc-status", "14"), ("grpc-message", "away")])
+    let pair = try pair(
+      [[1], [2]], trailers: [.init("grpc-status", "14"), .init("grpc-message", "away")])
     let id = try pair.client.startStream(path: echoPath, nowNanoseconds: pair.now)
     pair.client.finish(id)
     let failure = try pair.failure(id)

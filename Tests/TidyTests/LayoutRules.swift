@@ -7,6 +7,7 @@ enum LayoutRules {
   /// Targets without a test target of their own, each with what tests it instead.
   static let testedElsewhere: [String: String] = [
     "CNghttp2": "HTTP2Tests", "COpenSSL": "CryptoTests", "CProtobufC": "WireTests",
+    "CSQLite": "SQLiteStorageTests",
     "CZlib": "WireTests",
     "CCrescendoProto": "WireTests, and tools/generate in TidyTests", "CLinux": "SyscallsTests",
     "CKernels": "SignalsTests, EngineTests, WireTests", "crescendo": "CLITests and Tests/Protocol",

@@ -64,7 +64,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       try prepare(
         view.request, call, startedNanoseconds: call.startedNanoseconds,
         deadlineNanoseconds: call.deadlineNanoseconds, into: &request, loop)
-      guard request.userID != 0 else {
+      guard pointee.call.pointee.userID != 0 else {
         throw CallFailure(
           .invalidArgument, "Allocate needs user_id: caps and reservations are a user's",
           field: "user_id")
@@ -83,7 +83,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         scores: UnsafeMutableRawPointer(scores), rawScores: nil, fidelities: fidelities,
         reasons: reasons, outputs: outputs))
     return AllocationAsked(
-      user: request.userID, requestID: RequestID(view.requestID.bytes),
+      user: pointee.call.pointee.userID, requestID: RequestID(view.requestID.bytes),
       digest: digest.withUnsafeBytes { RequestID($0) }, slots: view.slots, count: count,
       scores: scores, outputs: outputs)
   }
@@ -131,22 +131,27 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     return AllocationRequest(
       user: asked.user, requestID: asked.requestID, digest: asked.digest, slots: asked.slots,
       board: boost.inUse.board, request: request, options: options,
-      reason: options.isEmpty ? reason(asked, rows, request) : .paced,
+      reasons: reasons(asked, rows, request),
       item: { items.id(Int($0)) }, encode: { encoder.encode($0, $1) })
   }
 
-  /// Why nothing can be placed: what most candidates' boosts say.
-  private func reason(
+  /// Why candidates are not to be placed, as their boosts say.
+  private func reasons(
     _ asked: AllocationAsked, _ rows: UnsafePointer<Int32>, _ request: BoostRequest
-  ) -> BoostReason {
-    var counts: [BoostReason: Int] = [:]
-    for index in 0..<asked.count {
-      let explained = request.explain(
-        row: rows[index], raw: .nan, calibrated: asked.outputs[index])
-      counts[explained.reason, default: 0] += 1
+  ) -> [BoostReason: Int] {
+    withUnsafeTemporaryAllocation(byteCount: asked.count * 13, alignment: 8) { room in
+      guard let keys = room.baseAddress, asked.count > 0 else { return [:] }
+      let boosts = keys + 8 * asked.count
+      let reasons = (boosts + 4 * asked.count).assumingMemoryBound(to: UInt8.self)
+      request.boost(
+        rows: rows, calibrated: asked.outputs, count: asked.count,
+        into: Campaigns.BoostColumns(boosts: boosts, reasons: reasons, keys: keys))
+      var counts: [BoostReason: Int] = [:]
+      for index in 0..<asked.count {
+        counts[BoostReason(rawValue: reasons[index]) ?? .noCampaign, default: 0] += 1
+      }
+      return counts
     }
-    let most = counts.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }
-    return most?.key ?? .noCampaign
   }
 }
 

@@ -31,7 +31,59 @@ final class BoardInUse {
 /// What a loop knows of campaigns; the board is replaced about once a second.
 struct LoopCampaigns {
   let runtime: CampaignRuntime
-  var inUse: BoardInUse
+  private(set) var inUse: BoardInUse
+  /// Of the set in use.
+  private(set) var tally: LoopTally
+
+  init(runtime: CampaignRuntime, inUse: BoardInUse) {
+    self.runtime = runtime
+    self.inUse = inUse
+    tally = LoopTally(inUse.board.set)
+  }
+
+  /// A new board; what was counted of another set goes to the desk.
+  mutating func use(_ inUse: BoardInUse) {
+    let hasNewSet = inUse.board.set !== self.inUse.board.set
+    self.inUse = inUse
+    guard hasNewSet else { return }
+    let counted = tally.drain()
+    tally = LoopTally(inUse.board.set)
+    _ = runtime.onDesk { $0.add(counted) }
+  }
+}
+
+/// What became of each campaign's candidates, on one loop.
+final class LoopTally {
+  let set: CampaignSet
+  private var counts: CampaignTally
+
+  init(_ set: CampaignSet) {
+    self.set = set
+    counts = CampaignTally(campaigns: set.count)
+  }
+
+  func add(
+    _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
+    count: Int, served: Campaigns.BoostColumns
+  ) {
+    counts.add(request, rows: rows, calibrated: calibrated, count: count, served: served)
+  }
+
+  /// All that was counted, by campaign key, in the order of `TallyPlace`; it is forgotten here.
+  func drain() -> [UInt64: [UInt64]] {
+    var all: [UInt64: [UInt64]] = [:]
+    for index in 0..<Int32(set.count) {
+      let counted = drain(index)
+      if counted.contains(where: { $0 > 0 }) { all[set.key(index)] = counted }
+    }
+    return all
+  }
+
+  func drain(_ index: Int32) -> [UInt64] {
+    var totals = [UInt64](repeating: 0, count: TallyPlace.allCases.count)
+    counts.drain(index, into: &totals)
+    return totals
+  }
 }
 
 /// The part of a batch that boosts are for: who asks, and of which board.
@@ -88,11 +140,13 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         field: "model")
     }
     let board = campaigns.inUse.board
+    campaigns.runtime.demand.add()
+    let user = pointee.call.pointee.userID
     guard
       let audience = board.set.audience(
         market: view.market, surface: view.surface, tier: view.tier, segments: view.segments,
-        timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds, user: view.userID,
-        bucket: ScoreWork.bucket(board.set.policy.holdout, user: view.userID))
+        timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds, user: user,
+        bucket: ScoreWork.bucket(board.set.policy.holdout, user: user))
     else {
       throw CallFailure(
         .invalidArgument,
@@ -104,8 +158,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       wantsExplanations: view.wantExplanations,
       capNow: CapClock.server.deciseconds(at: campaigns.runtime.ledger.now()))
     let mayBeCapped =
-      campaigns.inUse.hasCaps && view.userID != 0 && audience.arm != .control
-      && campaigns.runtime.presence.mayHave(splitmix64(view.userID))
+      campaigns.inUse.hasCaps && user != 0 && audience.arm != .control
+      && campaigns.runtime.presence.mayHave(splitmix64(user))
     if mayBeCapped, !forAllocation {
       guard
         let words = pointee.arena.pointee.allocate(UInt32.self, count: CapRecord.wordsMost)
@@ -116,7 +170,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   }
 
   /// Asks the user's shard what the user has had; then the batch is scored.
-  func askShard(_ user: UInt64, _ loop: LoopServices) {
+  func askShard(_ loop: LoopServices) {
+    let user = pointee.call.pointee.userID
     guard let runtime = loop.campaigns?.runtime, let words = pointee.boost?.scopeWords else {
       preconditionFailure("boosts are prepared before a shard is asked")
     }
@@ -138,25 +193,35 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   /// What boosts need beside the answer, in the arena.
   func boostMemory(_ count: Int, isPart: Bool, wantsRaw: Bool) throws(CallFailure) -> BoostMemory {
     let arena = pointee.arena
+    let isCounted = pointee.boost.map { CampaignTally.isCounted(seed: $0.seed) } ?? false
     guard let outputs = arena.pointee.allocate(Double.self, count: count),
       let rows = arena.pointee.allocate(Int32.self, count: isPart ? count : 0),
-      let raw = arena.pointee.allocate(Double.self, count: wantsRaw ? count : 0)
+      let raw = arena.pointee.allocate(Double.self, count: wantsRaw ? count : 0),
+      let campaigns = arena.pointee.allocate(Int32.self, count: isCounted ? count : 0)
     else { throw ScoreWork.noRoom }
-    return BoostMemory(outputs: outputs, rows: isPart ? rows : nil, raw: wantsRaw ? raw : nil)
+    return BoostMemory(
+      outputs: outputs, rows: isPart ? rows : nil, raw: wantsRaw ? raw : nil,
+      campaigns: isCounted ? campaigns : nil)
   }
 
   /// Boosts of the candidates of one answer.
-  func writeBoosts(_ answer: ScoreAnswer) -> (reason: BoostReason?, explanations: [ScoreExplanation])
+  func writeBoosts(_ answer: ScoreAnswer, _ loop: LoopServices) -> (reason: BoostReason?, explanations: [ScoreExplanation])
   {
     guard let boost = pointee.boost, let columns = answer.boosts, let memory = answer.memory,
       let all = pointee.call.pointee.rows
     else { return (nil, []) }
     let (rows, outputs) = (answer.rows(of: all, memory), memory.outputs)
     let request = boost.request()
-    request.boost(
-      rows: rows, calibrated: outputs, count: answer.candidates,
-      into: Campaigns.BoostColumns(
-        boosts: columns.boosts, reasons: columns.reasons, keys: columns.campaignKeys))
+    var served = Campaigns.BoostColumns(
+      boosts: columns.boosts, reasons: columns.reasons, keys: columns.campaignKeys)
+    served.campaigns = memory.campaigns
+    request.boost(rows: rows, calibrated: outputs, count: answer.candidates, into: served)
+    if memory.campaigns != nil, let tally = loop.campaigns?.tally,
+      tally.set === boost.inUse.board.set
+    {
+      tally.add(
+        request, rows: rows, calibrated: outputs, count: answer.candidates, served: served)
+    }
     var explanations: [ScoreExplanation] = []
     if boost.wantsExplanations {
       for index in 0..<answer.candidates {
@@ -175,6 +240,8 @@ struct BoostMemory: BitwiseCopyable {
   let rows: UnsafeMutablePointer<Int32>?
   /// Raw scores that are explained and are no column of the answer.
   let raw: UnsafeMutablePointer<Double>?
+  /// The campaign of each candidate's boost, where the batch is counted for diagnoses.
+  let campaigns: UnsafeMutablePointer<Int32>?
 }
 
 extension ScoreAnswer {

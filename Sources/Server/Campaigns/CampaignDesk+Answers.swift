@@ -108,12 +108,3 @@ extension CampaignChangeMessage {
       fields: change.fields.map { Field(field: $0.field, before: $0.before, after: $0.after) })
   }
 }
-
-extension CampaignDesk {
-  func diagnose(_ id: String) throws(CallFailure) -> DiagnoseCampaignResponseMessage {
-    guard let definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
-    var response = DiagnoseCampaignResponseMessage()
-    response.state = try states([definition])[0]
-    return response
-  }
-}

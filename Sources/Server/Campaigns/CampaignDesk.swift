@@ -5,6 +5,7 @@ internal import Crypto
 internal import Engine
 internal import Executors
 internal import Ledger
+internal import Signals
 internal import Wire
 
 /// The owner of what campaigns are: definitions, the policy, and the set compiled from them. It
@@ -26,11 +27,15 @@ final class CampaignDesk: @unchecked Sendable {
   private var idOfKey: [UInt64: String] = [:]
   private(set) var ids: [String] = []
   private var itemCount = 0
+  /// What became of each campaign's candidates, in the order of `TallyPlace`, by key.
+  private var tallies: [UInt64: [UInt64]] = [:]
 
   struct Link {
     let ledger: LedgerRuntime
     /// The store's thread's.
     let pace: PaceKeeper
+    /// What loops have counted of a campaign since they were last asked.
+    let counted: (UInt64) -> [UInt64]
     /// Makes a set that is durable the one that is served by; returns when it is.
     let publish: (CampaignSet, [String: Definition]) -> Void
   }
@@ -78,6 +83,20 @@ final class CampaignDesk: @unchecked Sendable {
     idOfKey[definition.key] = id
   }
 
+  /// What loops have counted.
+  func add(_ counted: [UInt64: [UInt64]]) {
+    for (key, counts) in counted {
+      var sums = tallies[key] ?? [UInt64](repeating: 0, count: counts.count)
+      for (place, count) in counts.enumerated() { sums[place] += count }
+      tallies[key] = sums
+    }
+  }
+
+  func tally(_ key: UInt64) -> [UInt64] {
+    add([key: connected.counted(key)])
+    return tallies[key] ?? []
+  }
+
   // MARK: Changes
 
   func apply(_ document: String, isDryRun: Bool) throws(CallFailure)
@@ -95,13 +114,23 @@ final class CampaignDesk: @unchecked Sendable {
     response.changes = CampaignDiff.changes(parsed, policy: policy) {
       definitions[$0]?.campaign
     }.map { CampaignChangeMessage($0) }
-    guard !isDryRun else { return response }
     let changed = parsed.campaigns.map { campaign in
       Definition(
         campaign: campaign, key: key(of: campaign.id),
         isPaused: definitions[campaign.id]?.isPaused ?? false)
     }
-    if let faults = try commit(changed, policy: parsed.policy.applied(to: policy), parsed) {
+    guard let next = parsed.policy.applied(to: policy) else {
+      preconditionFailure("a document without a currency was accepted")
+    }
+    // Compiled before it is durable: what cannot be served is refused.
+    let set: CampaignSet
+    do throws(CampaignSetError) {
+      set = try compile(changed, next)
+    } catch {
+      return ApplyCampaignsResponseMessage(fault(error, parsed))
+    }
+    guard !isDryRun else { return response }
+    if let faults = try commit(changed, policy: next, set, parsed) {
       return ApplyCampaignsResponseMessage(faults)
     }
     response.applied = true
@@ -112,19 +141,22 @@ final class CampaignDesk: @unchecked Sendable {
   func pause(_ id: String, resume: Bool) throws(CallFailure) -> CampaignStateMessage {
     guard var definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
     definition.isPaused = !resume
-    _ = try commit([definition], policy: policy, nil)
+    guard let policy else { preconditionFailure("campaigns without a policy") }
+    let set: CampaignSet
+    do throws(CampaignSetError) {
+      set = try compile([definition], policy)
+    } catch {
+      throw CallFailure(.internalError, "the campaigns that are served cannot be: \(error)")
+    }
+    _ = try commit([definition], policy: policy, set, nil)
     return try states([definition])[0]
   }
 
   /// Durable first, then everywhere. What the money does not allow comes back as faults.
   private func commit(
-    _ changed: [Definition], policy: CampaignPolicy?, _ document: CampaignDocument?
+    _ changed: [Definition], policy: CampaignPolicy, _ set: CampaignSet,
+    _ document: CampaignDocument?
   ) throws(CallFailure) -> FileFaults? {
-    guard let policy else { preconditionFailure("a document without a currency was accepted") }
-    // Compiled before it is durable: what cannot be served is refused.
-    var next = definitions
-    for definition in changed { next[definition.campaign.id] = definition }
-    let set = try compile(next, policy)
     var stored = changed.map { definition in
       StoredCampaign(
         id: definition.campaign.id, key: definition.key,
@@ -151,22 +183,33 @@ final class CampaignDesk: @unchecked Sendable {
     return nil
   }
 
-  private func compile(_ definitions: [String: Definition], _ policy: CampaignPolicy)
-    throws(CallFailure) -> CampaignSet
+  /// The set of what there will be.
+  private func compile(_ changed: [Definition], _ policy: CampaignPolicy) throws(CampaignSetError)
+    -> CampaignSet
   {
-    do throws(CampaignSetError) {
-      return try CampaignSet(
-        definitions.values.map { ($0.campaign, $0.key, $0.isPaused) }, policy: policy,
-        catalog: items)
-    } catch {
-      throw CallFailure(.invalidArgument, "these campaigns cannot be served together: \(error)")
-    }
+    var next = definitions
+    for definition in changed { next[definition.campaign.id] = definition }
+    return try CampaignSet(
+      next.values.map { ($0.campaign, $0.key, $0.isPaused) }, policy: policy, catalog: items)
   }
 
-  /// The set of what is there now.
-  func compile() throws(CallFailure) -> CampaignSet? {
+  /// The set of what is there now; nil before anything was applied.
+  func compile() throws(CampaignSetError) -> CampaignSet? {
     guard let policy else { return nil }
-    return try compile(definitions, policy)
+    return try compile([], policy)
+  }
+
+  /// What cannot be served together, at the campaign that is one too many.
+  private func fault(_ error: CampaignSetError, _ document: CampaignDocument) -> FileFaults {
+    var (line, field, reason) = (1, "campaigns", "these cannot be served together: \(error)")
+    if case .tooManyCampaignsOfItem(let row, let id) = error {
+      let item = serving.snapshot.items.id(Int(row))
+      reason = "more than \(Limits.campaignsPerItem) campaigns promote the item \(item)"
+      if let index = document.campaigns.firstIndex(where: { $0.id == id }) {
+        (line, field) = (document.places[index].line, "campaigns[\(index)].items")
+      }
+    }
+    return FileFaults(kept: [FileFault(line: line, field: field, reason: reason)], leftOut: 0)
   }
 
   // MARK: Checks

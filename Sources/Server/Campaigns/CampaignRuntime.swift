@@ -24,6 +24,8 @@ package final class CampaignRuntime: @unchecked Sendable {
   private var loops: [LoopServices] = []
   private let pace: PaceKeeper
 
+  var demand: PaceKeeper.Counter { pace.demand }
+
   static let off = CallFailure(
     .unimplemented, "campaigns are off: the server was started without --data DIR")
   static let ledgerHasStopped = CallFailure(
@@ -103,23 +105,31 @@ package final class CampaignRuntime: @unchecked Sendable {
     self.presence = presence
     self.desk = desk
     counts = DeliveryCounts()
-    pace = PaceKeeper(clock: parts.clock)
-    do throws(CallFailure) {
-      pace.use(try desk.compile() ?? CampaignSet.empty(desk.items), desk.definitions)
+    pace = PaceKeeper(
+      clock: parts.clock, traffic: recovered.notes[PaceKeeper.trafficNote])
+    let totals = Dictionary(
+      recovered.store.totals.map { ($0.campaign, $0) }, uniquingKeysWith: { first, _ in first })
+    do throws(CampaignSetError) {
+      pace.use(try desk.compile() ?? CampaignSet.empty(desk.items), desk.definitions) {
+        totals[$0]
+      }
     } catch {
-      throw CampaignStartError(error.message)
+      throw CampaignStartError("the stored campaigns cannot be served together: \(error)")
     }
+    try CampaignRuntime.restoreSpend(parts.storage, desk, pace)
     firstBoard = BoardInUse(pace.board(), hasCaps: desk.hasCaps)
     do throws(SystemError) {
       deskThread = try DeskThread()
       let costs = desk.costs
       ledger.setCosts(costs)
-      try ledger.start { [unowned self] store, now in tick(store, now) }
+      try ledger.start { [unowned self] store, _ throws(StoreFailure) in try tick(store) }
     } catch {
       throw CampaignStartError("\(error)")
     }
     desk.connect(
-      CampaignDesk.Link(ledger: ledger, pace: pace) { [unowned self] in publish($0, $1) })
+      CampaignDesk.Link(
+        ledger: ledger, pace: pace, counted: { [unowned self] in counted($0) },
+        publish: { [unowned self] in publish($0, $1) }))
     parts.logger.info(
       "campaigns",
       metadata: [
@@ -149,6 +159,27 @@ package final class CampaignRuntime: @unchecked Sendable {
     return campaigns
   }
 
+  /// What was settled when, for the picture of a campaign's spend.
+  private static func restoreSpend(
+    _ storage: any Storage, _ desk: CampaignDesk, _ pace: PaceKeeper
+  ) throws(CampaignStartError) {
+    var flights: [UInt64: Range<Int64>] = [:]
+    for definition in desk.definitions.values {
+      flights[definition.key] = definition.campaign.flight
+    }
+    do throws(StorageError) {
+      try storage.recover { record, _ in
+        guard case .entry(let entry) = record, let flight = flights[entry.campaign],
+          entry.kind == .settle || entry.kind == .settleLate
+        else { return true }
+        pace.restore(entry.campaign, entry.amount, at: entry.at, in: flight)
+        return true
+      }
+    } catch {
+      throw CampaignStartError("\(error)")
+    }
+  }
+
   /// The loops that are told of new boards; they have the first one.
   func connect(_ loops: [LoopServices]) {
     ledger.onStore { [self] _ in self.loops = loops }
@@ -167,6 +198,26 @@ package final class CampaignRuntime: @unchecked Sendable {
     deskThread.perform { [desk] in body(desk) }
   }
 
+  /// What loops have counted of a campaign since they were last asked; on the desk's thread, which
+  /// waits for them.
+  func counted(_ key: UInt64) -> [UInt64] {
+    var totals = [UInt64](repeating: 0, count: TallyPlace.allCases.count)
+    let shot = OneShot<[LoopServices]>()
+    ledger.onStore({ _ in }) { [self] _, _ in shot.give(loops) }
+    for loop in shot.wait() {
+      let counts = OneShot<[UInt64]>()
+      Posted.to(loop.eventLoop) {
+        let tally = loop.campaigns?.tally
+        counts.give(tally?.set.index(ofKey: key).map { tally?.drain($0) ?? [] } ?? [])
+      }
+      // A loop that has ended tells no more.
+      for (place, count) in (counts.wait(milliseconds: 1_000) ?? []).enumerated() {
+        totals[place] += count
+      }
+    }
+    return totals
+  }
+
   // MARK: Publishing
 
   /// From the desk: a new set, durable already.
@@ -174,9 +225,9 @@ package final class CampaignRuntime: @unchecked Sendable {
     let (rules, costs, hasCaps) = (desk.rules, desk.costs, desk.hasCaps)
     let paused = definitions.values.filter(\.isPaused).map(\.key)
     let done = OneShot<Void>()
-    ledger.onStore { [self] _ in
+    ledger.onStore { [self] store in
       ledger.setCosts(costs)
-      pace.use(set, definitions)
+      pace.use(set, definitions) { store.totals(of: $0) }
     } done: { [self] _, _ in
       spread(BoardInUse(pace.board(), hasCaps: hasCaps))
       done.give(())
@@ -192,14 +243,13 @@ package final class CampaignRuntime: @unchecked Sendable {
   }
 
   /// On the store's thread.
-  private func tick(_ store: AllocationStore, _ now: Int64) {
-    let hasChanged = pace.tick(store, now: now)
-    if hasChanged { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
+  private func tick(_ store: AllocationStore) throws(StoreFailure) {
+    if try pace.tick(store) { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
   }
 
   private func spread(_ inUse: BoardInUse) {
     for loop in loops {
-      Posted.to(loop.eventLoop) { loop.campaigns?.inUse = inUse }
+      Posted.to(loop.eventLoop) { loop.campaigns?.use(inUse) }
     }
   }
 }

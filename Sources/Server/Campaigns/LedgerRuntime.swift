@@ -19,7 +19,7 @@ final class LedgerRuntime: @unchecked Sendable {
   private var thread: GroupThread?
   private var hasToldOfFailure = false
   /// Called on the store's thread about once a second.
-  private var tick: (AllocationStore, _ now: Int64) -> Void = { _, _ in }
+  private var tick: (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void = { _, _ in }
   private var nextTick: Int64 = 0
   /// Allocations that wait for leases; element i is of shard i's thread.
   private var parked: [[() -> Void]]
@@ -42,7 +42,9 @@ final class LedgerRuntime: @unchecked Sendable {
   var totalsBeforeStart: [CampaignTotals] { store.totals }
 
   /// From now on the store's thread runs.
-  func start(tick: @escaping (AllocationStore, _ now: Int64) -> Void) throws(SystemError) {
+  func start(
+    tick: @escaping (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void
+  ) throws(SystemError) {
     self.tick = tick
     let runtime = Unmanaged.passUnretained(self)
     thread = try GroupThread(
@@ -75,10 +77,11 @@ final class LedgerRuntime: @unchecked Sendable {
   func commit(
     _ shard: UserShard, done: @escaping (Result<[Bool], StoreFailure>, AllocationStore) -> Void
   ) {
-    let records = shard.takeOutbox()
+    let (records, expected) = (shard.takeOutbox(), shard.takeExpected())
     var arePaid: [Bool] = []
     onStore { store throws(StoreFailure) in
       arePaid = try store.take(records)
+      store.expect(expected)
     } done: { failure, store in
       done(failure.map { .failure($0) } ?? .success(arePaid), store)
     }
@@ -92,26 +95,27 @@ final class LedgerRuntime: @unchecked Sendable {
 
   /// On a shard's thread: asks the store for the leases that the shard wants.
   func ask(_ index: Int) {
-    for campaign in shards[index].takeWishes() {
-      var lease: Lease?
+    for wish in shards[index].takeWishes() {
+      var (lease, isSpent): (Lease?, Bool) = (nil, true)
       onStore { [self] store throws(StoreFailure) in
-        guard let cost = costs[campaign] else { return }
-        lease = try store.lease(
-          campaign: campaign, holder: UInt32(index), quantum: cost, at: now())
+        guard let cost = costs[wish.campaign] else { return }
+        lease = try store.lease(wish, holder: UInt32(index), quantum: cost, at: now())
+        isSpent = store.totals(of: wish.campaign).map { $0.budget < cost } ?? true
       } done: { [self] _, _ in
-        answer(index, campaign, lease)
+        answer(index, wish.campaign, lease, isSpent: isSpent)
       }
     }
   }
 
-  private func answer(_ index: Int, _ campaign: UInt64, _ lease: Lease?) {
+  private func answer(_ index: Int, _ campaign: UInt64, _ lease: Lease?, isSpent: Bool) {
     // When the server stops, the lease is reclaimed at the next start.
     _ = Posted.to(executor, shard: index) { [self] index in
       let now = now()
       if let lease {
         shards[index].grant(lease, at: now)
       } else {
-        shards[index].refuse(campaign, until: now + Limits.leaseRetryMilliseconds)
+        shards[index].refuse(
+          campaign, isSpent: isSpent, until: now + Limits.leaseRetryMilliseconds)
       }
       let waiting = parked[index]
       parked[index] = []
@@ -179,11 +183,11 @@ final class LedgerRuntime: @unchecked Sendable {
     nextTick = now + Int64(Limits.ledgerTickMilliseconds)
     do throws(StoreFailure) {
       try store.reclaim(at: now, limit: Limits.ledgerExpiries)
+      try tick(store, now)
       try store.commit()
     } catch {
       tell(error)
     }
-    tick(store, now)
     for index in shards.indices {
       _ = Posted.to(executor, shard: index) { [self] index in
         _ = shards[index].expire(upTo: now, limit: Limits.ledgerExpiries)

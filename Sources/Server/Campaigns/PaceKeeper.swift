@@ -2,6 +2,7 @@ internal import Allocation
 internal import Campaigns
 internal import Core
 internal import Ledger
+internal import Synchronization
 
 /// What pacing says of one campaign.
 struct PaceFigures: Sendable {
@@ -12,31 +13,97 @@ struct PaceFigures: Sendable {
   var itemsKnown = 0
 }
 
-/// Prices and standings of the campaigns in use. On the store's thread, but for `board` before the
-/// ledger has started.
+/// Prices and standings of the campaigns in use. On the store's thread; before the ledger has
+/// started, on whatever thread starts it.
 final class PaceKeeper: @unchecked Sendable {
   private let clock: Clock
   private(set) var set: CampaignSet?
   private(set) var hasCaps = false
   /// By index in the set.
-  private var keys: [UInt64] = []
-  private var costs: [Micros] = []
-  private var campaigns: [Campaign] = []
+  private var definitions: [CampaignDesk.Definition] = []
   private var isSpent: [Bool] = []
+  private var posteriors: [BetaPosterior] = []
+  private var table = PacingTable()
+  private var recorder: TrafficRecorder
+  private var series: [UInt64: SpendSeries] = [:]
+  private var lastTick: Int64?
+  private var lastNote: Int64 = 0
+  /// Batches with boosts and allocations, since the last tick; from any loop.
+  let demand = Counter()
 
-  init(clock: Clock) {
-    self.clock = clock
+  final class Counter: Sendable {
+    private let value = Atomic<Int>(0)
+    func add() { value.add(1, ordering: .relaxed) }
+    func take() -> Int { value.exchange(0, ordering: .relaxed) }
   }
 
-  /// A new set, with the definitions that it was compiled from.
-  func use(_ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition]) {
+  static let trafficNote = "pacing.traffic"
+
+  init(clock: Clock, traffic: [UInt8]?) {
+    self.clock = clock
+    recorder = traffic.flatMap { TrafficRecorder(decoding: $0) } ?? TrafficRecorder()
+  }
+
+  /// A new set, with the definitions that it was compiled from. Campaigns that did not change keep
+  /// their pace; what is left of others is planned anew. `totals`: of campaigns that are new here.
+  func use(
+    _ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition],
+    totals: (UInt64) -> CampaignTotals?
+  ) {
+    var known: [UInt64: (CampaignDesk.Definition, DualPacer)] = [:]
+    for (definition, pacer) in zip(self.definitions, table.pacers) {
+      known[definition.key] = (definition, pacer)
+    }
     self.set = set
-    let ordered = set.ids.compactMap { definitions[$0] }
-    keys = ordered.map(\.key)
-    costs = ordered.map(\.campaign.cost)
-    campaigns = ordered.map(\.campaign)
-    hasCaps = ordered.contains { !$0.campaign.caps.isEmpty }
-    isSpent = Array(repeating: false, count: keys.count)
+    self.definitions = set.ids.compactMap { definitions[$0] }
+    hasCaps = self.definitions.contains { !$0.campaign.caps.isEmpty }
+    isSpent = self.definitions.map { definition in
+      totals(definition.key).map { PaceKeeper.isSpent(definition, $0) } ?? false
+    }
+    posteriors = self.definitions.map { definition in
+      totals(definition.key).map(PaceKeeper.posterior) ?? .uniform
+    }
+    let now = clock.unixMilliseconds()
+    table = PacingTable(
+      pacers: self.definitions.map { definition in
+        pacer(definition, known[definition.key], totals(definition.key), now)
+      }, shape: recorder.shape)
+  }
+
+  private func pacer(
+    _ definition: CampaignDesk.Definition, _ known: (CampaignDesk.Definition, DualPacer)?,
+    _ totals: CampaignTotals?, _ now: Int64
+  ) -> DualPacer {
+    let campaign = definition.campaign
+    if let (before, pacer) = known, before.campaign == campaign,
+      before.isPaused == definition.isPaused
+    {
+      return pacer
+    }
+    let reserved = totals.map { ($0.spent + $0.reserved).value } ?? 0
+    // What is new begins with its flight; what was changed, from here on.
+    let anchor = known == nil ? nil : max(now, campaign.flight.lowerBound)
+    let plan = SpendPlan(
+      flight: campaign.flight, budget: campaign.budget, mode: campaign.pacing,
+      shape: recorder.shape, from: anchor, spent: anchor == nil ? 0 : Double(reserved))
+    var pacer = DualPacer(
+      plan: plan, cost: campaign.cost, worth: campaign.worth,
+      minimumExposures: campaign.minimumExposures, reserved: reserved, now: now,
+      shape: recorder.shape, memory: known?.1.memory ?? PacerMemory())
+    pacer.isPaused = definition.isPaused
+    return pacer
+  }
+
+  /// Goals among what was heard.
+  private static func posterior(_ totals: CampaignTotals) -> BetaPosterior {
+    let goals = Double(min(totals.goals, totals.exposures))
+    return BetaPosterior(successes: goals, failures: Double(totals.exposures) - goals)
+  }
+
+  private static func isSpent(
+    _ definition: CampaignDesk.Definition, _ totals: CampaignTotals
+  ) -> Bool {
+    totals.budget + totals.leased < definition.campaign.cost
   }
 
   /// What requests read from now on.
@@ -44,29 +111,111 @@ final class PaceKeeper: @unchecked Sendable {
     guard let set else { preconditionFailure("a board of no campaigns") }
     return CampaignBoard(
       set: set,
-      standings: keys.indices.map { CampaignStanding(price: 0, isSpent: isSpent[$0]) })
+      standings: definitions.indices.map {
+        CampaignStanding(price: table.prices[$0], isSpent: isSpent[$0])
+      }, posteriors: set.hasExploration ? posteriors : [])
   }
 
-  /// Reckons prices anew; whether anything has changed.
-  func tick(_ store: AllocationStore, now: Int64) -> Bool {
-    _ = store.takeReserved()
-    var hasChanged = false
-    for index in keys.indices {
-      let totals = store.totals(of: keys[index])
-      let left = totals.map { $0.budget + $0.leased } ?? .zero
-      let spent = left < costs[index]
-      if spent != isSpent[index] {
-        isSpent[index] = spent
-        hasChanged = true
+  /// Reckons prices anew; whether anything that requests read has changed.
+  func tick(_ store: AllocationStore) throws(StoreFailure) -> Bool {
+    let now = clock.unixMilliseconds()
+    let elapsed = max(now - (lastTick ?? now), 0)
+    lastTick = now
+    if recorder.record(requests: demand.take(), now: now, elapsedMilliseconds: elapsed) {
+      table.reshape(recorder.shape, now: now)
+      lastNote = 0
+    }
+    if now - lastNote >= Limits.trafficNoteMilliseconds {
+      lastNote = now
+      try store.note(PaceKeeper.trafficNote, recorder.encoded)
+    }
+    let (before, movements) = (table.prices, store.takeMovements())
+    table.tick(now: now, reports: definitions.map { movements[$0.key]?.pacing ?? PacingReport() })
+    var hasChanged = before != table.prices
+    for index in definitions.indices {
+      guard let movement = movements[definitions[index].key] else { continue }
+      if movement.settled > 0 {
+        add(movement.settled, to: definitions[index], at: now)
       }
+      guard let totals = store.totals(of: definitions[index].key) else { continue }
+      let spent = PaceKeeper.isSpent(definitions[index], totals)
+      hasChanged = hasChanged || spent != isSpent[index]
+      isSpent[index] = spent
+      guard definitions[index].campaign.exploration == .thompson else { continue }
+      posteriors[index] = PaceKeeper.posterior(totals)
+      hasChanged = true
     }
     return hasChanged
   }
 
+  // MARK: Figures
+
   func figures(of key: UInt64) -> PaceFigures {
-    guard let set, let index = set.index(ofKey: key) else { return PaceFigures() }
-    return PaceFigures(itemsKnown: Int(set.itemsKnown[Int(index)]))
+    guard let set, let index = set.index(ofKey: key).map({ Int($0) }) else { return PaceFigures() }
+    let planned = table.pacers[index].plan.planned(
+      at: clock.unixMilliseconds(), shape: table.shape)
+    return PaceFigures(
+      price: table.prices[index], planned: Micros(Int64(planned)),
+      itemsKnown: Int(set.itemsKnown[index]))
   }
 
-  func series(of key: UInt64) -> (spent: [Int64], planned: [Int64]) { ([], []) }
+  /// The largest and the mean pace error of the campaigns that run, as parts of their budgets.
+  var paceError: (largest: Double, mean: Double) {
+    let now = clock.unixMilliseconds()
+    var (largest, sum, count) = (0.0, 0.0, 0)
+    for (definition, pacer) in zip(definitions, table.pacers)
+    where definition.campaign.flight.contains(now) && !definition.isPaused {
+      let error = abs(pacer.error(at: now, shape: table.shape))
+      largest = max(largest, error)
+      sum += error
+      count += 1
+    }
+    return (largest, count > 0 ? sum / Double(count) : 0)
+  }
+
+  /// What was settled, from before a restart; `at` is ledger time.
+  func restore(_ key: UInt64, _ amount: Micros, at time: Int64, in flight: Range<Int64>) {
+    series[key, default: SpendSeries(flight)].add(amount.value, at: time)
+  }
+
+  private func add(_ settled: Int64, to definition: CampaignDesk.Definition, at now: Int64) {
+    let flight = definition.campaign.flight
+    if series[definition.key]?.flight != flight { series[definition.key] = SpendSeries(flight) }
+    series[definition.key]?.add(settled, at: now)
+  }
+
+  /// Spend and plan by equal parts of the flight.
+  func series(of key: UInt64) -> (spent: [Int64], planned: [Int64]) {
+    guard let set, let index = set.index(ofKey: key).map({ Int($0) }) else { return ([], []) }
+    let flight = definitions[index].campaign.flight
+    let spent = series[key] ?? SpendSeries(flight)
+    let plan = table.pacers[index].plan
+    let ends = spent.ends.map { Int64(plan.planned(at: $0, shape: table.shape)) }
+    return (spent.parts, ends.indices.map { ends[$0] - ($0 > 0 ? ends[$0 - 1] : 0) })
+  }
+}
+
+/// What was settled in equal parts of a flight.
+struct SpendSeries {
+  let flight: Range<Int64>
+  private(set) var parts = [Int64](repeating: 0, count: SpendSeries.count)
+  static let count = 48
+
+  init(_ flight: Range<Int64>) { self.flight = flight }
+
+  private var partMilliseconds: Int64 {
+    max((flight.upperBound - flight.lowerBound + Int64(SpendSeries.count) - 1) / Int64(SpendSeries.count), 1)
+  }
+
+  /// What comes after the flight belongs to its last part.
+  mutating func add(_ amount: Int64, at time: Int64) {
+    let part = (time - flight.lowerBound) / partMilliseconds
+    parts[Int(min(max(part, 0), Int64(SpendSeries.count - 1)))] += amount
+  }
+
+  var ends: [Int64] {
+    (1...Int64(SpendSeries.count)).map {
+      min(flight.lowerBound + $0 * partMilliseconds, flight.upperBound)
+    }
+  }
 }

@@ -1,0 +1,135 @@
+internal import Campaigns
+internal import Core
+internal import Wire
+
+/// "Why is my campaign not spending?"
+extension CampaignDesk {
+  func diagnose(_ id: String) throws(CallFailure) -> DiagnoseCampaignResponseMessage {
+    guard let definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
+    let counts = tally(definition.key)
+    var response = DiagnoseCampaignResponseMessage()
+    response.state = try states([definition])[0]
+    response.candidates = counts[TallyPlace.candidates.rawValue]
+    response.boosted = counts[TallyPlace.boosted.rawValue]
+    response.placed =
+      definition.campaign.cost.value == 0
+      ? response.state.exposures
+      : UInt64(
+        (response.state.settledMicros + response.state.reservedMicros)
+          / definition.campaign.cost.value)
+    response.reasons = TallyPlace.allCases.compactMap { place in
+      guard let reason = place.reason, counts[place.rawValue] > 0 else { return nil }
+      return DiagnoseCampaignResponseMessage.ReasonCount(reason: Int32(reason.rawValue), count: counts[place.rawValue])
+    }.sorted { $0.count > $1.count }
+    let finding = Finding(
+      definition, response, counts, now: clock.unixMilliseconds())
+    (response.cause, response.summary) = finding.leading
+    return response
+  }
+}
+
+/// The one cause, by its numbers.
+private struct Finding {
+  private let definition: CampaignDesk.Definition
+  private let state: CampaignStateMessage
+  private let counts: [UInt64]
+  private let placed: UInt64
+  private let now: Int64
+
+  init(
+    _ definition: CampaignDesk.Definition, _ response: DiagnoseCampaignResponseMessage,
+    _ counts: [UInt64], now: Int64
+  ) {
+    self.definition = definition
+    state = response.state
+    placed = response.placed
+    self.counts = counts
+    self.now = now
+  }
+
+  private func count(_ places: TallyPlace...) -> UInt64 {
+    places.reduce(0) { $0 + counts[$1.rawValue] }
+  }
+
+  private var currency: String { state.currency }
+
+  var leading: (DiagnosisCause, String) { standing ?? pace ?? demand }
+
+  /// What needs no counting.
+  private var standing: (DiagnosisCause, String)? {
+    let flight = definition.campaign.flight
+    if now < flight.lowerBound {
+      return (.notInFlight, "its flight begins at \(RFC3339.text(flight.lowerBound))")
+    }
+    if now >= flight.upperBound {
+      return (.notInFlight, "its flight ended at \(RFC3339.text(flight.upperBound))")
+    }
+    if definition.isPaused { return (.paused, "it is paused; resume it") }
+    if state.itemsKnown == 0 {
+      return (.noItems, "none of its \(state.items) items is in the snapshot that is served")
+    }
+    if state.status == .spent {
+      return (
+        .budgetSpent,
+        "\(Micros(state.settledMicros)) of \(Micros(state.budgetMicros)) \(currency) is spent and "
+          + "\(Micros(state.reservedMicros)) reserved: less than one exposure is left"
+      )
+    }
+    return nil
+  }
+
+  /// Whether it spends as planned, or would if exposures were reported.
+  private var pace: (DiagnosisCause, String)? {
+    let (settled, reserved) = (state.settledMicros, state.reservedMicros)
+    let spending =
+      "\(Micros(settled)) spent and \(Micros(reserved)) reserved of \(Micros(state.plannedMicros)) "
+      + "\(currency) planned by now"
+    let isOnPlan = Double(settled + reserved) >= 0.95 * Double(state.plannedMicros)
+    guard isOnPlan else { return nil }
+    if reserved > 4 * max(settled, definition.campaign.cost.value) {
+      return (.notReported, "\(spending): placements are made, but few exposures are reported")
+    }
+    return (.none, "\(spending): it spends as planned")
+  }
+
+  /// What kept its candidates away most.
+  private var demand: (DiagnosisCause, String) {
+    let candidates = count(.candidates)
+    let needed = max(
+      (state.plannedMicros - state.settledMicros - state.reservedMicros)
+        / max(definition.campaign.cost.value, 1), 1)
+    guard candidates >= UInt64(needed) else {
+      return (
+        .noDemand,
+        "requests had about \(candidates) candidates of its \(state.itemsKnown) items, and "
+          + "\(needed) more exposures were planned by now"
+      )
+    }
+    let causes: [(DiagnosisCause, UInt64, String)] = [
+      (
+        .eligibility, count(.market, .surface, .tier, .segment, .notInFlight, .holdout),
+        "market \(count(.market)), surface \(count(.surface)), tier \(count(.tier)), "
+          + "segment \(count(.segment)), holdout \(count(.holdout))"
+      ),
+      (.caps, count(.capped), "users have had as many as its caps allow"),
+      (.price, count(.paced), "at its price of \(state.price) they are not worth their cost"),
+      (
+        .score, count(.outbid, .worthless),
+        "another campaign of the item was worth more \(count(.outbid)) times, and "
+          + "\(count(.worthless)) were worth nothing"
+      ),
+      (.budgetSpent, count(.budgetSpent), "its budget was spent at the time"),
+    ]
+    let boosted = count(.boosted)
+    let most = causes.max { $0.1 < $1.1 }
+    guard let most, most.1 > boosted else {
+      return (
+        .noDemand,
+        "\(boosted) of about \(candidates) candidates were boosted and \(placed) placed: callers "
+          + "allocate too little of what is boosted"
+      )
+    }
+    let share = 100 * most.1 / max(candidates, 1)
+    return (most.0, "\(most.1) of about \(candidates) candidates (\(share) %): \(most.2)")
+  }
+}
