@@ -2,6 +2,7 @@
 were told: what a later server has to agree with, to the byte and the micro."""
 
 import collections
+import json
 import os
 import random
 import threading
@@ -134,13 +135,20 @@ def load_and_kill(promoter, account, seed, acknowledged, turns=1 << 60):
     assert waited and not account.wrong, account.wrong[:3]
 
 
-def audit(data):
-    """`crescendo ledger audit`, which has to find nothing; None where there is no such command."""
-    if "\n  ledger " not in process.run("--help").stdout:
-        return None
-    done = process.run("ledger", "audit", "--data", data)
+def audit(data, account):
+    """`crescendo ledger audit`, which has to find nothing, and as much as clients were told."""
+    done = process.run("ledger", "audit", "--data", data, "--output", "json")
     assert done.returncode == 0, process.explain(done)
-    return done.stdout
+    told = json.loads(done.stdout)
+    assert told["clean"] is True and told["finding"] is None, told
+    assert sorted(one["campaign"] for one in told["campaigns"]) == NAMES, told
+    for one in told["campaigns"]:
+        assert one["budget_micros"] == sum(one[f"{where}_micros"] for where in (
+            "spent", "reserved", "leased", "left")), one
+        assert one["spent_micros"] == one["exposures"] * COST and one["unpaid_micros"] == 0, one
+    exposures = sum(one["exposures"] for one in told["campaigns"])
+    assert len(account.heard) <= exposures <= len(account.heard) + len(account.told), told
+    return told
 
 
 def check(promoter, account, dice, sample=2_000):

@@ -141,6 +141,35 @@ def test_reasons(promote):
     assert promoter.boosts(0, tenth[0]).all_boost_reason == score.REASON_OK
 
 
+def test_paced(promote):
+    """Ahead of its plan a campaign costs more than it is worth, until the plan has come after it."""
+    promoter = promote()
+    state, score = promoter.campaign.CampaignState, promoter.score
+    # Two a minute, and some more at first.
+    promoter.apply(campaign("one", promoter.items[:40], budget="120.00", cost="0.10",
+                            flight={"start": instant(0), "end": instant(10 / 24)},
+                            pacing={"mode": "even"}), boost=RADIO)
+    for user in promoter.users[:8]:
+        promoter.allocate(user, slots=4)
+
+    def paced():
+        answer = promoter.boosts(items=promoter.items[:40])
+        return answer if answer.all_boost_reason == score.REASON_PACED else None
+
+    answer = eventually(paced, 5)
+    assert not any(answer.boosts), answer
+    assert set(answer.campaign_keys) == {key("one")}
+    placed = promoter.allocate(promoter.users[9], promoter.items[:40], slots=4)
+    assert not placed.placements and placed.unfilled_reason == score.REASON_PACED, placed
+    told = promoter.state("one")
+    assert told.price > 0 and told.status == state.STATUS_RUNNING
+    assert told.planned_micros < told.reserved_micros < told.budget_micros, told
+    # Paced or not, one without a plan is not held back.
+    promoter.apply(campaign("one", promoter.items[:40], budget="120.00", cost="0.10"))
+    eventually(lambda: promoter.boosts(items=promoter.items[:40]).all_boost_reason
+               == score.REASON_OK, 5)
+
+
 def test_flights_are_half_open(promote):
     """By the time of the request, to the millisecond."""
     promoter = promote()

@@ -4,7 +4,7 @@ batches, so that counts are judged by what they are of."""
 import pytest
 
 import process
-from promoting import DAY, campaign, caps, instant
+from promoting import campaign, caps, instant
 
 BATCHES = 400
 
@@ -16,6 +16,11 @@ def diagnose(promoter, name):
     assert answer.summary and answer.state.id == name, answer
     counts = {promoter.score.Reason.Name(one.reason)[7:]: one.count for one in answer.reasons}
     return causes.Name(answer.cause)[6:], counts, answer
+
+
+def modest(name, items, **more):
+    """A campaign for which `ask` is demand enough: a hundred exposures, as soon as they come."""
+    return campaign(name, items, budget="1.00", **more)
 
 
 def ask(promoter, count=BATCHES, **fields):
@@ -69,7 +74,7 @@ def test_budget_spent(promote):
 def test_eligibility(promote, change, field, reason):
     """The rule that removes the most is told, and how often it did."""
     promoter = promote()
-    promoter.apply(campaign("one", promoter.items[:5], **change))
+    promoter.apply(modest("one", promoter.items[:5], **change))
     ask(promoter, items=promoter.items[:50])
     cause, counts, answer = diagnose(promoter, "one")
     assert cause == "ELIGIBILITY" and set(counts) == {reason}, answer
@@ -80,7 +85,7 @@ def test_eligibility(promote, change, field, reason):
 
 def test_caps(promote):
     promoter = promote()
-    promoter.apply(campaign("one", promoter.items[:5], caps=caps(user_campaign=1)))
+    promoter.apply(modest("one", promoter.items[:5], caps=caps(user_campaign=1)))
     for user in promoter.users:
         placed, = promoter.allocate(user).placements
         promoter.report([placed.token])
@@ -89,11 +94,39 @@ def test_caps(promote):
     assert cause == "CAPS" and max(counts, key=counts.get) == "CAPPED", answer
 
 
+def test_outbid(promote):
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5]), modest("two", promoter.items[:5],
+                                                             worth="0.9000"))
+    ask(promoter)
+    assert diagnose(promoter, "one")[0] == "SCORE"
+
+
+def even(promoter):
+    """A campaign that is on its plan by its first exposures."""
+    promoter.apply(campaign("one", promoter.items[:5], pacing={"mode": "even"}, budget="1.00",
+                            flight={"start": instant(0), "end": instant(3)}))
+    return [one.token for one in promoter.allocate(slots=5).placements]
+
+
 def test_not_reported(promote):
     promoter = promote()
-    promoter.apply(campaign("one", promoter.items[:5], budget="10.00",
-                            flight={"start": instant(-1), "end": instant(1 / DAY * 3_600)}))
+    assert len(even(promoter)) == 5
+    assert diagnose(promoter, "one")[0] == "NOT_REPORTED"
+
+
+def test_nothing_is_wrong(promote):
+    promoter = promote()
+    promoter.report(even(promoter))
+    assert diagnose(promoter, "one")[0] == "NONE"
+
+
+def test_allocations_are_demand(promote):
+    """Their candidates count as those of scores do."""
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5], markets=["JP"]))
     for at in range(BATCHES):
-        promoter.allocate(promoter.users[at % 64])
-    cause, _, answer = diagnose(promoter, "one")
-    assert answer.state.reserved_micros > 0 and cause == "NOT_REPORTED", answer
+        assert not promoter.allocate(promoter.users[at % 64], promoter.items[:20]).placements
+    cause, counts, answer = diagnose(promoter, "one")
+    assert answer.candidates > BATCHES and set(counts) == {"MARKET"}, answer
+    assert cause == "ELIGIBILITY", answer

@@ -3,10 +3,12 @@ twice. CRESCENDO_KILLS: how many (default 4; `tools/test soak` asks for 50)."""
 
 import os
 import random
+import sqlite3
 
 import pytest
 
 import ledger_load
+import process
 from ledger_load import Account, audit, campaigns, check, load_and_kill, promoter_of
 
 KILLS = int(os.environ.get("CRESCENDO_KILLS", "4"))
@@ -16,7 +18,7 @@ KILLS = int(os.environ.get("CRESCENDO_KILLS", "4"))
 def test_killed_again_and_again(generated, shelf, tmp_path, seed):
     """Each server has another number of shards and loops; the last one ends by itself."""
     data, dice, account = tmp_path / "data", random.Random(seed), Account()
-    audits, acknowledged = 0, 0
+    acknowledged, entries = 0, 0
     for turn in range(KILLS):
         promoter = promoter_of(generated, shelf, data, "--shards", dice.randint(1, 4), "--loops",
                                dice.randint(1, 3))
@@ -27,14 +29,14 @@ def test_killed_again_and_again(generated, shelf, tmp_path, seed):
         before = len(account.heard)
         load_and_kill(promoter, account, seed + 100 * turn, dice.randint(1, 400))
         acknowledged += len(account.heard) - before
-        audits += audit(data) is not None
+        entries = audit(data, account)["entries"]
     promoter = promoter_of(generated, shelf, data)
     placed, settled = check(promoter, account, dice, sample=1 << 30)
     promoter.stop()
-    audits += audit(data) is not None
+    assert audit(data, account)["entries"] >= entries
     print(f"{KILLS} kills, {len(account.allocated)} allocations, {placed} placements, "
           f"{settled} settled exposures, of which {acknowledged} had been acknowledged before a "
-          f"kill; unpaid 0; {audits} audits")
+          f"kill; unpaid 0; {KILLS + 1} audits clean, the last but one of {entries} entries")
     assert acknowledged >= KILLS and placed > settled > 0
 
 
@@ -96,10 +98,41 @@ def test_the_ledger_is_audited(generated, shelf, tmp_path, seed):
     promoter = promoter_of(generated, shelf, data)
     promoter.apply(*campaigns(promoter))
     load_and_kill(promoter, account, seed, 100)
-    if audit(data) is None:
-        pytest.skip("this build has no `ledger audit`")
+    audit(data, account)
     promoter = promoter_of(generated, shelf, data)
     check(promoter, account, random.Random(seed))
-    audit(data)
+    placed, settled = check(promoter, account, random.Random(seed))
+    told = audit(data, account)
     promoter.stop()
-    assert audit(data)
+    assert audit(data, account)["entries"] >= told["entries"]
+    assert told["open_reservations"] == placed - settled, told
+    assert sum(one["exposures"] for one in told["campaigns"]) == settled
+
+
+def spoil(data, change):
+    """One number of the journal, changed behind the program's back."""
+    file = sqlite3.connect(data / "ledger.sqlite")
+    with file:
+        assert file.execute(change).rowcount == 1, change
+    file.close()
+
+
+@pytest.mark.parametrize("change", [
+    "UPDATE journal SET amount = amount + 1 WHERE sequence = (SELECT max(sequence) FROM journal "
+    "WHERE kind = 6)",
+    "UPDATE journal SET amount = amount * 1000 WHERE sequence = (SELECT min(sequence) FROM journal "
+    "WHERE kind = 4)",
+    "DELETE FROM journal WHERE sequence = (SELECT min(sequence) FROM journal WHERE kind = 4)",
+    "DELETE FROM journal WHERE sequence = (SELECT min(sequence) FROM journal WHERE kind = 1)"])
+def test_an_audit_sees_what_was_changed(generated, shelf, tmp_path, change):
+    data = tmp_path / "data"
+    promoter = promoter_of(generated, shelf, data)
+    promoter.apply(*campaigns(promoter))
+    tokens = [one.token for user in promoter.users[:9]
+              for one in promoter.allocate(user, slots=3).placements]
+    assert set(promoter.report(tokens)) == {promoter.delivery.EXPOSURE_OUTCOME_SETTLED}
+    promoter.stop()
+    assert process.run("ledger", "audit", "--data", data).returncode == 0
+    spoil(data, change)
+    done = process.run("ledger", "audit", "--data", data)
+    assert done.returncode == 1 and "bad entry" in done.stdout, process.explain(done)
