@@ -10,6 +10,7 @@ import pytest
 
 import assemble
 import process
+import promoting
 import snapshots
 import wire
 
@@ -43,9 +44,14 @@ class Stubs:
         # `grpc` is also grpcio's own package: the generated grpc/health/v1 joins it.
         sys.path.insert(0, str(folder))
         grpc.__path__.append(str(folder / "grpc"))
+        from crescendo.v1 import allocation_pb2, allocation_pb2_grpc, campaign_pb2
+        from crescendo.v1 import campaign_pb2_grpc, delivery_pb2, delivery_pb2_grpc
         from crescendo.v1 import score_pb2, score_pb2_grpc
         from grpc.health.v1 import health_pb2, health_pb2_grpc
         self.score, self.score_rpc = score_pb2, score_pb2_grpc
+        self.campaign, self.campaign_rpc = campaign_pb2, campaign_pb2_grpc
+        self.allocation, self.allocation_rpc = allocation_pb2, allocation_pb2_grpc
+        self.delivery, self.delivery_rpc = delivery_pb2, delivery_pb2_grpc
         self.health, self.health_rpc = health_pb2, health_pb2_grpc
 
 
@@ -89,6 +95,12 @@ def everything(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
     return assemble.Snapshot(snapshots.small(tmp_path_factory.mktemp("small"), SEED))
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory):
+    """Items with artists and releases, for campaigns; models of both outputs."""
+    return assemble.Snapshot(promoting.shelf(tmp_path_factory.mktemp("shelf"), SEED))
 
 
 @pytest.fixture(scope="session")
@@ -190,6 +202,27 @@ def connect(generated):
 @pytest.fixture
 def client(connect, server):
     return connect(server)
+
+
+@pytest.fixture
+def promote(generated, tmp_path, shelf):
+    """Starts a server with campaigns, on the test's own folder, and a client of it; those that the
+    test has not ended itself are stopped."""
+    made = []
+
+    def begin(*arguments, data=tmp_path / "data", snapshot=shelf):
+        server = process.Server(snapshot.folder, "--data", data, "--loops", 2, *arguments)
+        made.append(promoting.Promoter(generated, server, snapshot))
+        return made[-1]
+
+    yield begin
+    failures = []
+    for one in made:
+        try:
+            one.stop()
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n".join(failures)
 
 
 class Raw:

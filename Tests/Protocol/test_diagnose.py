@@ -1,0 +1,132 @@
+"""DiagnoseCampaign: one leading cause, with numbers that add up. What is counted is a sample of the
+batches, so that counts are judged by what they are of."""
+
+import pytest
+
+import process
+from promoting import campaign, caps, instant
+
+BATCHES = 400
+
+
+def diagnose(promoter, name):
+    answer = promoter.campaigns.DiagnoseCampaign(
+        promoter.campaign.DiagnoseCampaignRequest(id=name), timeout=process.patience(60))
+    causes = promoter.campaign.DiagnoseCampaignResponse.Cause
+    assert answer.summary and answer.state.id == name, answer
+    counts = {promoter.score.Reason.Name(one.reason)[7:]: one.count for one in answer.reasons}
+    return causes.Name(answer.cause)[6:], counts, answer
+
+
+def modest(name, items, **more):
+    """A campaign for which `ask` is demand enough: a hundred exposures, as soon as they come."""
+    return campaign(name, items, budget="1.00", **more)
+
+
+def ask(promoter, count=BATCHES, **fields):
+    for at in range(count):
+        promoter.boosts(promoter.users[at % 64], **fields)
+
+
+def test_not_in_flight(promote):
+    promoter = promote()
+    promoter.apply(campaign("soon", promoter.items[:5],
+                            flight={"start": instant(1), "end": instant(2)}))
+    ask(promoter)
+    cause, counts, _ = diagnose(promoter, "soon")
+    assert cause == "NOT_IN_FLIGHT" and set(counts) <= {"NOT_IN_FLIGHT"}, counts
+
+
+def test_paused(promote):
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:5]))
+    promoter.pause("one")
+    assert diagnose(promoter, "one")[0] == "PAUSED"
+
+
+def test_no_items(promote):
+    promoter = promote()
+    promoter.apply(campaign("one", ["x:nothing", 404]))
+    ask(promoter)
+    assert diagnose(promoter, "one")[0] == "NO_ITEMS"
+
+
+def test_no_demand(promote):
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:5]), campaign("two", promoter.items[5:50]))
+    ask(promoter, items=promoter.items[5:50])
+    cause, counts, answer = diagnose(promoter, "one")
+    assert cause == "NO_DEMAND" and answer.candidates == 0 and not counts, answer
+
+
+def test_budget_spent(promote):
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:5], budget="0.01", cost="0.01"))
+    placed, = promoter.allocate().placements
+    promoter.report([placed.token])
+    ask(promoter)
+    assert diagnose(promoter, "one")[0] == "BUDGET_SPENT"
+
+
+@pytest.mark.parametrize("change, field, reason", [
+    (dict(markets=["JP"]), {}, "MARKET"), (dict(surfaces=["home"]), {}, "SURFACE"),
+    (dict(tiers=["premium"]), {}, "TIER"), (dict(segments=["run"]), {}, "SEGMENT")])
+def test_eligibility(promote, change, field, reason):
+    """The rule that removes the most is told, and how often it did."""
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5], **change))
+    ask(promoter, items=promoter.items[:50])
+    cause, counts, answer = diagnose(promoter, "one")
+    assert cause == "ELIGIBILITY" and set(counts) == {reason}, answer
+    # Five candidates in each of the batches.
+    assert BATCHES * 5 // 4 < counts[reason] < BATCHES * 5 * 4, answer
+    assert counts[reason] == answer.candidates and answer.boosted == 0, answer
+
+
+def test_caps(promote):
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5], caps=caps(user_campaign=1)))
+    for user in promoter.users:
+        placed, = promoter.allocate(user).placements
+        promoter.report([placed.token])
+    ask(promoter)
+    cause, counts, answer = diagnose(promoter, "one")
+    assert cause == "CAPS" and max(counts, key=counts.get) == "CAPPED", answer
+
+
+def test_outbid(promote):
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5]), modest("two", promoter.items[:5],
+                                                             worth="0.9000"))
+    ask(promoter)
+    assert diagnose(promoter, "one")[0] == "SCORE"
+
+
+def even(promoter):
+    """A campaign that is on its plan by its first exposures."""
+    promoter.apply(campaign("one", promoter.items[:5], pacing={"mode": "even"}, budget="1.00",
+                            flight={"start": instant(0), "end": instant(3)}))
+    return [one.token for one in promoter.allocate(slots=5).placements]
+
+
+def test_not_reported(promote):
+    promoter = promote()
+    assert len(even(promoter)) == 5
+    assert diagnose(promoter, "one")[0] == "NOT_REPORTED"
+
+
+def test_nothing_is_wrong(promote):
+    promoter = promote()
+    promoter.report(even(promoter))
+    assert diagnose(promoter, "one")[0] == "NONE"
+
+
+def test_allocations_are_demand(promote):
+    """Their candidates count as those of scores do."""
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5], markets=["JP"]))
+    for at in range(BATCHES):
+        assert not promoter.allocate(promoter.users[at % 64], promoter.items[:20]).placements
+    cause, counts, answer = diagnose(promoter, "one")
+    assert answer.candidates > BATCHES and set(counts) == {"MARKET"}, answer
+    assert cause == "ELIGIBILITY", answer
