@@ -203,6 +203,17 @@ package struct ShardFigures: Sendable, Equatable {
   package var capped = 0
 
   package init() {}
+
+  package mutating func add(_ other: ShardFigures) {
+    allocations += other.allocations
+    repeated += other.repeated
+    placements += other.placements
+    settled += other.settled
+    duplicates += other.duplicates
+    goals += other.goals
+    expired += other.expired
+    capped += other.capped
+  }
 }
 
 extension PlacementClaims {

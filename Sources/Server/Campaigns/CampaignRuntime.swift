@@ -80,7 +80,7 @@ package final class CampaignRuntime: @unchecked Sendable {
       shards: shards,
       store: AllocationStore(
         storage: parts.storage, budgets: recovered.store, opening: recovered.records),
-      executor: parts.executor,
+      executor: parts.executor, clock: parts.clock,
       now: { anchor.ledgerMilliseconds + max(0, boot() - anchor.bootMilliseconds) },
       logger: parts.logger)
     signer = parts.signer
@@ -129,6 +129,12 @@ package final class CampaignRuntime: @unchecked Sendable {
   func stop() {
     deskThread.stop()
     ledger.stop()
+  }
+
+  /// For whoever asks, on whatever thread.
+  package var figures: @Sendable () -> LedgerFigures {
+    let gauges = ledger.gauges
+    return { gauges.figures }
   }
 
   // MARK: The desk
@@ -184,6 +190,10 @@ package final class CampaignRuntime: @unchecked Sendable {
 
   /// On the store's thread.
   private func tick(_ store: AllocationStore) throws(StoreFailure) {
+    var figures = ledger.figures(store)
+    (figures.paceErrorLargest, figures.paceErrorMean) = pace.paceError
+    figures.outcomes = counts.all
+    ledger.gauges.set(figures)
     if try pace.tick(store) { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
   }
 
