@@ -24,7 +24,9 @@ extension UserShard {
     let wanted = self.wanted(choice, request, short, at: now)
     if !wanted.isEmpty {
       request.rounds += 1
-      for (campaign, amount) in wanted { ledger.want(campaign, amount, at: now) }
+      for (campaign, amount) in wanted.sorted(by: { $0.key < $1.key }) {
+        ledger.want(campaign, amount, at: now)
+      }
       requests.abandon(user: request.user, requestID: request.requestID)
       return .waits
     }
@@ -61,7 +63,7 @@ extension UserShard {
       let open = request.options.filter { option in
         request.board.set.caps(option.campaign).allSatisfy { rule in
           guard let key = option.capKey(rule.scope) else { return true }
-          return record.allows(CapRequirement(rule: rule, key: key), at: time)
+          return record.allows(requirement(rule, key: key), at: time)
         }
       }
       let capped = request.options.count - open.count
@@ -136,7 +138,11 @@ extension UserShard {
         artist: set.scopeNumber(.userArtist, row: chosen.row) ?? .min,
         release: set.scopeNumber(.userRelease, row: chosen.row) ?? .min)
       let uses = uses(of: placement)
-      guard caps.reserve(user: request.user, uses, now: now) else { continue }
+      // Again, for what this answer has placed may count for one another's rules.
+      let requirements = set.caps(chosen.campaign).compactMap { requirement($0, placement) }
+      guard caps.checkAndReserve(user: request.user, requirements, uses, now: now) else {
+        continue
+      }
       switch ledger.reserve(placement, at: now) {
       case .reserved(let reservation):
         granted.append(grant(chosen, placement, reservation))

@@ -170,6 +170,14 @@ package final class CampaignRuntime: @unchecked Sendable {
   func publish(_ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition]) {
     let (rules, costs, hasCaps) = (desk.rules, desk.costs, desk.hasCaps)
     let paused = definitions.values.filter(\.isPaused).map(\.key)
+    // Shards first: whatever is placed by the new board is counted by its rules.
+    for index in ledger.shards.indices {
+      _ = ledger.onShard(index) { [ledger] shard in
+        shard.keep(rules)
+        for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
+        ledger.flush(shard.index)
+      }
+    }
     let done = OneShot<Void>()
     ledger.onStore { [self] store in
       ledger.setCosts(costs)
@@ -177,13 +185,6 @@ package final class CampaignRuntime: @unchecked Sendable {
     } done: { [self] _, _ in
       spread(BoardInUse(pace.board(), hasCaps: hasCaps))
       done.give(())
-    }
-    for index in ledger.shards.indices {
-      _ = ledger.onShard(index) { [ledger] shard in
-        shard.keep(rules)
-        for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
-        ledger.flush(shard.index)
-      }
     }
     done.wait()
   }

@@ -128,7 +128,7 @@ extension ServerMetricFamilies {
       figures().map { figures in
         ExposureOutcome.allCases.map {
           let count = figures.outcomes.isEmpty ? 0 : figures.outcomes[Int($0.rawValue)]
-          return MetricSample(["\($0)"], Double(count))
+          return MetricSample([$0.label], Double(count))
         }
       } ?? []
     }
@@ -143,6 +143,20 @@ extension ServerMetricFamilies {
     }
     observe(.gauge, "crescendo_ledger_commit_seconds_largest", "The longest of late.") {
       Double($0.commitNanosecondsLargest) / 1e9
+    }
+  }
+}
+
+extension ExposureOutcome {
+  fileprivate var label: String {
+    switch self {
+    case .settled: "settled"
+    case .duplicate: "duplicate"
+    case .settledLate: "settled_late"
+    case .unpaid: "unpaid"
+    case .forged: "forged"
+    case .expired: "expired"
+    case .unknownReservation: "unknown_reservation"
     }
   }
 }

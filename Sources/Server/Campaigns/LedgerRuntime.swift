@@ -201,6 +201,8 @@ final class LedgerRuntime: @unchecked Sendable {
     } catch {
       tell(error)
     }
+    // Shards give their leases back themselves; the store takes none away. After the machine has
+    // slept, what a shard decided before may still be on its way, by a lease that has ended since.
     for index in shards.indices {
       _ = Posted.to(executor, shard: index) { [self] index in
         _ = shards[index].expire(upTo: now, limit: Limits.ledgerExpiries)
