@@ -78,9 +78,7 @@ extension ServerMetricFamilies {
       _ kind: MetricKind, _ name: String, _ help: String,
       _ value: @escaping @Sendable (LedgerFigures) -> Double
     ) {
-      schema.observed(kind, name, help) {
-        figures().map { [MetricSample([], value($0))] } ?? []
-      }
+      observed(&schema, figures, kind, name, help, value)
     }
     schema.observed(
       .gauge, "crescendo_pace_error", "Planned and not reserved, as part of the budget.",
@@ -101,6 +99,52 @@ extension ServerMetricFamilies {
     }
     observe(.gauge, "crescendo_reservations", "Placements whose exposure is awaited.") {
       Double($0.openReservations)
+    }
+    observePlacements(&schema, figures)
+    observeCommits(&schema, figures)
+  }
+
+  private static func observed(
+    _ schema: inout MetricSchema, _ figures: @escaping @Sendable () -> LedgerFigures?,
+    _ kind: MetricKind, _ name: String, _ help: String,
+    _ value: @escaping @Sendable (LedgerFigures) -> Double
+  ) {
+    schema.observed(kind, name, help) {
+      figures().map { [MetricSample([], value($0))] } ?? []
+    }
+  }
+
+  private static func observeCommits(
+    _ schema: inout MetricSchema, _ figures: @escaping @Sendable () -> LedgerFigures?
+  ) {
+    func observe(
+      _ kind: MetricKind, _ name: String, _ help: String,
+      _ value: @escaping @Sendable (LedgerFigures) -> Double
+    ) {
+      observed(&schema, figures, kind, name, help, value)
+    }
+    observe(.counter, "crescendo_ledger_commits_total", "Groups that were made durable.") {
+      Double($0.commits)
+    }
+    observe(.counter, "crescendo_ledger_records_total", "Records of these groups.") {
+      Double($0.records)
+    }
+    observe(.counter, "crescendo_ledger_commit_seconds_total", "Time that commits took.") {
+      Double($0.commitNanoseconds) / 1e9
+    }
+    observe(.gauge, "crescendo_ledger_commit_seconds_largest", "The longest of late.") {
+      Double($0.commitNanosecondsLargest) / 1e9
+    }
+  }
+
+  private static func observePlacements(
+    _ schema: inout MetricSchema, _ figures: @escaping @Sendable () -> LedgerFigures?
+  ) {
+    func observe(
+      _ kind: MetricKind, _ name: String, _ help: String,
+      _ value: @escaping @Sendable (LedgerFigures) -> Double
+    ) {
+      observed(&schema, figures, kind, name, help, value)
     }
     observe(.counter, "crescendo_allocations_total", "Allocations answered anew.") {
       Double($0.shards.allocations)
@@ -131,18 +175,6 @@ extension ServerMetricFamilies {
           return MetricSample([$0.label], Double(count))
         }
       } ?? []
-    }
-    observe(.counter, "crescendo_ledger_commits_total", "Groups that were made durable.") {
-      Double($0.commits)
-    }
-    observe(.counter, "crescendo_ledger_records_total", "Records of these groups.") {
-      Double($0.records)
-    }
-    observe(.counter, "crescendo_ledger_commit_seconds_total", "Time that commits took.") {
-      Double($0.commitNanoseconds) / 1e9
-    }
-    observe(.gauge, "crescendo_ledger_commit_seconds_largest", "The longest of late.") {
-      Double($0.commitNanosecondsLargest) / 1e9
     }
   }
 }
