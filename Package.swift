@@ -88,6 +88,7 @@ let package = Package(
     swift("Allocation", ["Campaigns", "Ledger", "Core"]),
 
     // Floor 3
+    swift("Simulation", ["Allocation", "Campaigns", "Ledger", "Core"]),
     swift("Transport", ["HTTP2", "EventLoop", "Syscalls", "Wire", "Core"]),
 
     // Floor 4
@@ -121,6 +122,7 @@ let package = Package(
     tests("SyscallsTests", ["Syscalls", "Core"]),
     tests("CryptoTests", ["Crypto", "Core"]),
     tests("ReportTests", ["Report", "Core"]),
+    tests("SimulationTests", ["Simulation", "Ledger", "Core"]),
     tests("AllocationTests", ["Allocation", "Campaigns", "Ledger", "Core"]),
     tests("CampaignsTests", ["Campaigns", "Core"]),
     tests("LedgerTests", ["Ledger", "Core"]),

@@ -96,7 +96,9 @@ package final class AllocationStore {
 
   /// Sets budgets and keeps definitions. A budget that is committed already is refused, with all
   /// that came with it: nothing is half-applied.
-  package func apply(_ campaigns: [StoredCampaign], budgets amounts: [UInt64: Micros], at now: Int64)
+  package func apply(
+    _ campaigns: [StoredCampaign], budgets amounts: [UInt64: Micros], at now: Int64
+  )
     throws(StoreFailure) -> [UInt64: Micros]
   {
     try check()
@@ -120,12 +122,6 @@ package final class AllocationStore {
   package func note(_ key: String, _ value: [UInt8]) throws(StoreFailure) {
     try check()
     pending.append(.note(key: key, value: value))
-  }
-
-  /// Leases whose time is over go back to their budgets: at most `limit`, the earliest first.
-  package func reclaim(at now: Int64, limit: Int) throws(StoreFailure) {
-    try check()
-    pending += budgets.reclaim(at: now, limit: limit).map { .entry($0) }
   }
 
   /// Whether `commit` has something to do.

@@ -24,7 +24,9 @@ extension UserShard {
     let wanted = self.wanted(choice, request, short, at: now)
     if !wanted.isEmpty {
       request.rounds += 1
-      for (campaign, amount) in wanted { ledger.want(campaign, amount, at: now) }
+      for (campaign, amount) in wanted.sorted(by: { $0.key < $1.key }) {
+        ledger.want(campaign, amount, at: now)
+      }
       requests.abandon(user: request.user, requestID: request.requestID)
       return .waits
     }
@@ -61,7 +63,7 @@ extension UserShard {
       let open = request.options.filter { option in
         request.board.set.caps(option.campaign).allSatisfy { rule in
           guard let key = option.capKey(rule.scope) else { return true }
-          return record.allows(CapRequirement(rule: rule, key: key), at: time)
+          return record.allows(requirement(rule, key: key), at: time)
         }
       }
       let capped = request.options.count - open.count
@@ -98,10 +100,7 @@ extension UserShard {
     _ option: SlotOption, _ request: AllocationRequest, at now: Int64, _ short: inout Set<UInt64>
   ) -> Int32 {
     let cost = request.board.set.cost(option.campaign)
-    let (amount, hasLease) = ledger.available(option.key, at: now)
-    let has =
-      cost == .zero
-      ? (hasLease ? Int32.max : 0) : Int32(clamping: amount.value / cost.value)
+    let has = Int32(clamping: ledger.room(option.key, cost: cost, at: now))
     guard has < Int32(request.slots), request.rounds < Limits.leaseRounds else { return has }
     // Chosen as if it had more; asked for only if it is chosen.
     guard ledger.mayGet(option.key, at: now) else { return has }
@@ -113,14 +112,17 @@ extension UserShard {
   private func wanted(
     _ choice: SlotChoice, _ request: AllocationRequest, _ short: Set<UInt64>, at now: Int64
   ) -> [UInt64: Micros] {
-    var wanted: [UInt64: Micros] = [:]
+    var chosen: [Int32: Int64] = [:]
     for placement in choice.placements where short.contains(placement.key) {
-      wanted[placement.key, default: .zero] += request.board.set.cost(placement.campaign)
+      chosen[placement.campaign, default: 0] += 1
     }
-    return wanted.filter { campaign, amount in
-      let (available, hasLease) = ledger.available(campaign, at: now)
-      return !hasLease || available < amount
+    var wanted: [UInt64: Micros] = [:]
+    for (campaign, count) in chosen {
+      let (key, cost) = (request.board.set.key(campaign), request.board.set.cost(campaign))
+      let lacking = count - ledger.room(key, cost: cost, at: now)
+      if lacking > 0 { wanted[key] = Micros(lacking * cost.value) }
     }
+    return wanted
   }
 
   /// Reserves all that was chosen, or, where there is no room for it, nothing.
@@ -136,7 +138,11 @@ extension UserShard {
         artist: set.scopeNumber(.userArtist, row: chosen.row) ?? .min,
         release: set.scopeNumber(.userRelease, row: chosen.row) ?? .min)
       let uses = uses(of: placement)
-      guard caps.reserve(user: request.user, uses, now: now) else { continue }
+      // Again, for what this answer has placed may count for one another's rules.
+      let requirements = set.caps(chosen.campaign).compactMap { requirement($0, placement) }
+      guard caps.checkAndReserve(user: request.user, requirements, uses, now: now) else {
+        continue
+      }
       switch ledger.reserve(placement, at: now) {
       case .reserved(let reservation):
         granted.append(grant(chosen, placement, reservation))

@@ -75,6 +75,24 @@ package final class UserShard {
     return uses
   }
 
+  /// A rule as it is counted here.
+  func requirement(_ rule: CapRule, key: UInt64) -> CapRequirement {
+    let counted = rule.scope == .userCampaign ? rule : sharedKeeping.counted(rule)
+    return CapRequirement(rule: counted, key: key)
+  }
+
+  /// Nil: the item has no such number, and the rule does not bind.
+  func requirement(_ rule: CapRule, _ placement: Placement) -> CapRequirement? {
+    let number: Int64
+    switch rule.scope {
+    case .userCampaign: return requirement(rule, key: placement.campaign)
+    case .userArtist: number = placement.artist
+    case .userRelease: number = placement.release
+    }
+    guard number != .min else { return nil }
+    return requirement(rule, key: UInt64(bitPattern: number))
+  }
+
   /// What still may count, from before a restart; in its order, after `keep`.
   package func restore(_ event: CapEvent) {
     switch event {
@@ -203,6 +221,17 @@ package struct ShardFigures: Sendable, Equatable {
   package var capped = 0
 
   package init() {}
+
+  package mutating func add(_ other: ShardFigures) {
+    allocations += other.allocations
+    repeated += other.repeated
+    placements += other.placements
+    settled += other.settled
+    duplicates += other.duplicates
+    goals += other.goals
+    expired += other.expired
+    capped += other.capped
+  }
 }
 
 extension PlacementClaims {

@@ -87,6 +87,9 @@ enum GammaVariate {
 /// Logarithm and exponential by series in plain arithmetic, to a few units in the last place.
 enum Logarithm {
   private static let ln2 = 0.693_147_180_559_945_3
+  /// ln 2 in two parts, of which the first times any exponent is exact.
+  private static let ln2High = 0x1.62e42fee00000p-1
+  private static let ln2Low = 0x1.a39ef35793c76p-33
 
   /// `x` > 0 and finite.
   static func natural(_ x: Double) -> Double {
@@ -108,7 +111,7 @@ enum Logarithm {
   static func exp(_ x: Double) -> Double {
     guard x > -745 else { return 0 }
     let halvings = (x / ln2).rounded()
-    let rest = x - halvings * ln2
+    let rest = (x - halvings * ln2High) - halvings * ln2Low
     var sum = 1.0
     for term in stride(from: 18.0, through: 1, by: -1) { sum = 1 + sum * rest / term }
     return Double(sign: .plus, exponent: Int(halvings), significand: sum)

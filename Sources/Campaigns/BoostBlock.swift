@@ -118,9 +118,8 @@ struct CheckLookups: BitwiseCopyable {
     let flags = UInt16(truncatingIfNeeded: hot.opening)
     let mayBind =
       (isAnonymous | CapFilter.bit(filter, CapFilter.place(campaign: campaign))) & 1
-    // Shifts a cap's or a draw's flag to the place of `look`.
-    let look =
-      (flags << 2 & UInt16(truncatingIfNeeded: mayBind << 9) | flags << 1) & CheckBits.look
-    return flight | flags | (UInt16(truncatingIfNeeded: isFor) ^ 0x1E) | look
+    // The flag of caps, moved to the place of `bind`.
+    let bind = flags << 2 & UInt16(truncatingIfNeeded: mayBind << 9)
+    return flight | flags | (UInt16(truncatingIfNeeded: isFor) ^ 0x1E) | bind
   }
 }

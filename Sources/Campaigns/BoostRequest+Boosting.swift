@@ -30,13 +30,13 @@ extension BoostRequest {
   }
 
   /// What the passes index: an element of an inline array costs a copy of the array.
-  private func prepare(_ block: BoostBlock) {
+  func prepare(_ block: BoostBlock) {
     for index in 0..<audience.segmentCount { block.segments[index] = audience.segmentBits[index] }
     filter.copy(to: block.filter)
   }
 
   /// Answers how many candidates fit into the block: at least one.
-  private func gather(
+  func gather(
     _ rows: UnsafePointer<Int32>, _ calibrated: UnsafePointer<Double>, _ count: Int,
     _ block: BoostBlock
   ) -> Int {
@@ -81,7 +81,7 @@ extension BoostRequest {
 
   /// Gains before any draw, the checks that need nothing else, and from both the keys by which
   /// pairs compare.
-  private func weigh(_ pairs: Int, _ block: BoostBlock) {
+  func weigh(_ pairs: Int, _ block: BoostBlock) {
     let hot = UnsafeRawPointer(self.hot)
     let copies = UnsafeMutableRawPointer(block.hot)
     for pair in 0..<pairs {
@@ -134,8 +134,9 @@ extension BoostRequest {
         best = isBetter ? other : best
         looks |= block.checks[other]
       }
-      if looks & CheckBits.look != 0 || block.mayBind(entry) {
-        best = look(pair..<end, rows[candidate], block)
+      let mayBind = block.mayBind(entry)
+      if looks & (CheckBits.drawn | CheckBits.bind) != 0 || mayBind {
+        best = look(pair..<end, rows[candidate], mayBind, block)
       }
       block.chosen[candidate] = block.campaigns[best]
       write(best, first &+ candidate, block, columns)
@@ -144,24 +145,16 @@ extension BoostRequest {
   }
 
   /// The choice where a value is drawn or a cap may bind.
-  private func look(_ pairs: Range<Int>, _ row: Int32, _ block: BoostBlock) -> Int {
+  private func look(
+    _ pairs: Range<Int>, _ row: Int32, _ mayBind: Bool, _ block: BoostBlock
+  ) -> Int {
     var best = pairs.lowerBound
     var rank = Int64.min
     for pair in pairs {
-      let campaign = Int(block.campaigns[pair])
-      let checks = block.checks[pair]
-      if checks & CheckBits.failures == 0, checks & CheckBits.drawn != 0 {
-        let own = block.hot[pair]
-        block.values[pair] *= factor(campaign, tables.records[campaign], seed: seed)
-        block.gains[pair] = BoostRequest.gain(
-          value: block.values[pair], worth: own.worth, charge: own.charge)
-        block.ranks[pair] = PairRank.rank(block.gains[pair], checks)
-      }
+      draw(pair, block)
       // One that would not win need not be asked for its caps.
       guard block.ranks[pair] > rank else { continue }
-      if checks & CheckBits.failures == 0, checks & CheckBits.caps != 0,
-        isCapped(campaign, row, tables.rows[Int(row)])
-      {
+      if isCapped(pair, row, mayBind, block) {
         block.ranks[pair] = PairRank.rank(.capped)
         guard block.ranks[pair] > rank else { continue }
       }
@@ -169,6 +162,28 @@ extension BoostRequest {
       best = pair
     }
     return best
+  }
+
+  /// Weighs an eligible pair again with its draw, if it has one.
+  func draw(_ pair: Int, _ block: BoostBlock) {
+    let checks = block.checks[pair]
+    guard checks & CheckBits.failures == 0, checks & CheckBits.drawn != 0 else { return }
+    let campaign = Int(block.campaigns[pair])
+    let own = block.hot[pair]
+    block.values[pair] *= factor(campaign, seed: seed)
+    block.gains[pair] = BoostRequest.gain(
+      value: block.values[pair], worth: own.worth, charge: own.charge)
+    block.ranks[pair] = PairRank.rank(block.gains[pair], checks)
+  }
+
+  /// Whether a cap keeps out a pair that nothing else does; `mayBind`: by its artist or release.
+  @inline(__always)
+  func isCapped(_ pair: Int, _ row: Int32, _ mayBind: Bool, _ block: BoostBlock) -> Bool {
+    let checks = block.checks[pair]
+    guard checks & CheckBits.failures == 0, checks & CheckBits.caps != 0,
+      mayBind || checks & CheckBits.bind != 0
+    else { return false }
+    return isCapped(Int(block.campaigns[pair]), row, tables.rows[Int(row)])
   }
 
   @inline(__always)

@@ -30,14 +30,6 @@ extension CampaignBoard {
   }
 }
 
-/// A campaign's answer for one candidate.
-struct Verdict: BitwiseCopyable {
-  var stage: CheckStage
-  var value: Double
-  /// Micros; what `allocation.md` §1 says.
-  var gain: Double
-}
-
 extension BoostRequest {
   @inline(__always)
   func isKnown(_ row: Int32) -> Bool {
@@ -62,21 +54,17 @@ extension BoostRequest {
 
   /// What a cap counts by; nil: the row has no such number, and the cap does not bind.
   func capKey(_ scope: CapScope, _ record: CampaignRecord, _ row: Int32) -> UInt64? {
-    let number: Int64?
     switch scope {
-    case .userCampaign: return record.key
-    case .userArtist: number = tables.artists?[Int(row)]
-    case .userRelease: number = tables.releases?[Int(row)]
+    case .userCampaign: record.key
+    case .userArtist: tables.number(tables.artists, row).map { UInt64(bitPattern: $0) }
+    case .userRelease: tables.number(tables.releases, row).map { UInt64(bitPattern: $0) }
     }
-    guard let number, number != CampaignTables.missing else { return nil }
-    return UInt64(bitPattern: number)
   }
 
-  /// What a calibrated score is multiplied with; 1 where nothing is drawn.
-  func factor(_ campaign: Int, _ record: CampaignRecord, seed: UInt64) -> Double {
-    guard record.flags & CheckBits.drawn != 0 else { return 1 }
+  /// What the calibrated score of a campaign whose value is drawn is multiplied with.
+  func factor(_ campaign: Int, seed: UInt64) -> Double {
     let posterior = posteriors.map { $0[campaign] } ?? .uniform
-    var random = SplitMix64(seed: splitmix64(seed ^ record.key))
+    var random = SplitMix64(seed: splitmix64(seed ^ tables.keys[campaign]))
     return posterior.sample(using: &random) / posterior.mean
   }
 
@@ -86,32 +74,9 @@ extension BoostRequest {
     let gain = value * worth - charge
     return gain == gain ? gain : -.infinity
   }
+}
 
-  /// All checks of one campaign, one after the other: what the loop computes by blocks.
-  func verdict(_ campaign: Int, row: Int32, calibrated: Double) -> Verdict {
-    let record = tables.records[campaign]
-    let own = hot[campaign]
-    var stage = CheckStage(failures: failures(campaign, own))
-    if stage == .eligible, isCapped(campaign, row, tables.rows[Int(row)]) { stage = .capped }
-    let value = calibrated * factor(campaign, record, seed: seed)
-    let gain = BoostRequest.gain(value: value, worth: own.worth, charge: own.charge)
-    return Verdict(stage: stage, value: value, gain: gain)
-  }
-
-  private func failures(_ campaign: Int, _ hot: CampaignHot) -> UInt16 {
-    func isFor(_ bits: UnsafePointer<UInt64>) -> Bool {
-      bits[campaign >> 6] >> UInt64(campaign & 63) & 1 != 0
-    }
-    let time = audience.timeUnixMilliseconds
-    var failures = UInt16(truncatingIfNeeded: hot.opening)
-    if time < hot.opening >> 16 || time >= hot.flightEnd { failures |= CheckBits.flight }
-    if !isFor(audience.marketBits) { failures |= CheckBits.market }
-    if !isFor(audience.surfaceBits) { failures |= CheckBits.surface }
-    if !isFor(audience.tierBits) { failures |= CheckBits.tier }
-    let segments = 0..<audience.segmentCount
-    if !segments.contains(where: { isFor(audience.segmentBits[$0]) }) {
-      failures |= CheckBits.segment
-    }
-    return failures
-  }
+extension BoostRequest {
+  /// Whether it reads this set.
+  package func isOf(_ set: CampaignSet) -> Bool { tables.records == set.tables.records }
 }

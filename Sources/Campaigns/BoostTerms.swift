@@ -88,7 +88,9 @@ extension BoostRequest {
       weight: takesPart ? audience.weight : 0, scale: audience.scale, cap: audience.cap)
     guard campaign >= 0 else { return terms }
     let record = tables.records[Int(campaign)]
-    terms.value = score * factor(Int(campaign), record, seed: seed)
+    if record.flags & CheckBits.drawn != 0 {
+      terms.value = score * factor(Int(campaign), seed: seed)
+    }
     terms.worth = record.worth
     terms.price = standings[Int(campaign)].price
     terms.cost = record.cost

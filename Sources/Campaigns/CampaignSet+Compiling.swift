@@ -25,6 +25,13 @@ extension CampaignSet {
       var flags: UInt16 = isPaused ? CheckBits.flight : 0
       if !campaign.caps.isEmpty { flags |= CheckBits.caps }
       if campaign.exploration == .thompson { flags |= CheckBits.drawn }
+      for rule in campaign.caps {
+        switch rule.scope {
+        case .userCampaign: flags |= CheckBits.byCampaign
+        case .userArtist: flags |= CheckBits.byArtist
+        case .userRelease: flags |= CheckBits.byRelease
+        }
+      }
       records.append(
         CampaignRecord(
           flightStart: Instants.clamped(campaign.flight.lowerBound),

@@ -57,8 +57,8 @@ enum Instants {
 /// All campaigns of a server, compiled for one catalog: immutable, read by every thread.
 ///
 /// A campaign's index is its place by id. The campaigns of an item lie in its row's entry, and who
-/// may get a campaign in one bit for each market, surface, tier and segment. What else the loop needs of it
-/// lies in half a cache line of the board, since a part of that changes.
+/// may get a campaign in one bit for each market, surface, tier and segment. What else the loop
+/// needs of it lies in half a cache line of the board, since a part of that changes.
 // Unchecked: written in `init`, only read afterwards, freed in `deinit`.
 package final class CampaignSet: @unchecked Sendable {
   package let count: Int
@@ -125,7 +125,7 @@ package final class CampaignSet: @unchecked Sendable {
   /// Of no campaigns.
   package static func empty(_ catalog: CampaignCatalog) -> CampaignSet {
     do throws(CampaignSetError) {
-      return try CampaignSet([], policy: CampaignPolicy(currency: "XXX"), catalog: catalog)
+      return try CampaignSet([], policy: CampaignPolicy(currency: "XTS"), catalog: catalog)
     } catch {
       preconditionFailure("no campaigns are too many: \(error)")
     }
@@ -185,6 +185,13 @@ package final class CampaignSet: @unchecked Sendable {
 }
 
 extension CampaignTables {
+  /// nil: missing.
+  @inline(__always)
+  func number(_ column: UnsafePointer<Int64>?, _ row: Int32) -> Int64? {
+    guard let column, column[Int(row)] != CampaignTables.missing else { return nil }
+    return column[Int(row)]
+  }
+
   @inline(__always)
   func campaigns(ofRow row: Int) -> UnsafeBufferPointer<Int32> {
     let entry = rows + row

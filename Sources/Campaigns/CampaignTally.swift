@@ -3,7 +3,7 @@ package import Core
 /// What became of a campaign's candidates; the places in a tally.
 package enum TallyPlace: Int, Sendable, CaseIterable {
   case candidates = 0
-  /// Its boost was served, over 0.
+  /// It won, with a gain over 0.
   case boosted = 1
   case notInFlight = 2
   case market = 3
@@ -60,34 +60,29 @@ package struct CampaignTally: ~Copyable {
     splitmix64(seed) & UInt64(Limits.tallyStride - 1) == 0
   }
 
-  /// Counts every pair of a batch whose boosts were served to `campaigns` and `reasons`, as
-  /// `BoostRequest.boost` wrote them.
+  /// Counts every pair of a batch. `served` are the campaigns that `BoostRequest.boost` wrote.
   package mutating func add(
     _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
-    count: Int, served: BoostColumns
+    count: Int, served: UnsafePointer<Int32>
   ) {
     precondition(request.tables.count == self.count, "a tally of another set")
-    for position in 0..<count where request.isKnown(rows[position]) {
-      let row = rows[position]
-      let score = calibrated[position].isFinite ? calibrated[position] : 0
-      let winner = served.campaigns.map { $0[position] } ?? -1
-      for campaign in request.tables.campaigns(ofRow: Int(row)) {
-        bump(campaign, .candidates)
-        if request.audience.arm == .control {
-          bump(campaign, .holdout)
-        } else {
-          let verdict = request.verdict(Int(campaign), row: row, calibrated: score)
-          bump(
-            campaign, CampaignTally.place(verdict, isWinner: campaign == winner, request, campaign))
-        }
-      }
+    let counts = self.counts
+    let isControl = request.audience.arm == .control
+    request.forEachPair(rows: rows, calibrated: calibrated, count: count) {
+      position, pair, block, stage in
+      let campaign = block.campaigns[pair]
+      let place = CampaignTally.place(
+        stage, gain: block.gains[pair], free: block.values[pair] * block.hot[pair].worth,
+        isWinner: campaign == served[position])
+      CampaignTally.bump(counts, campaign, .candidates)
+      CampaignTally.bump(counts, campaign, isControl ? .holdout : place)
     }
   }
 
   private static func place(
-    _ verdict: Verdict, isWinner: Bool, _ request: BoostRequest, _ campaign: Int32
+    _ stage: CheckStage, gain: Double, free: Double, isWinner: Bool
   ) -> TallyPlace {
-    switch verdict.stage {
+    switch stage {
     case .notInFlight: .notInFlight
     case .market: .market
     case .surface: .surface
@@ -95,18 +90,13 @@ package struct CampaignTally: ~Copyable {
     case .segment: .segment
     case .budgetSpent: .budgetSpent
     case .capped: .capped
-    case .eligible:
-      if verdict.gain > 0 {
-        isWinner ? .boosted : .outbid
-      } else if verdict.value * request.hot[Int(campaign)].worth > 0 {
-        .paced
-      } else {
-        .worthless
-      }
+    case .eligible: gain > 0 ? (isWinner ? .boosted : .outbid) : free > 0 ? .paced : .worthless
     }
   }
 
-  private mutating func bump(_ campaign: Int32, _ place: TallyPlace) {
+  private static func bump(
+    _ counts: UnsafeMutablePointer<UInt32>, _ campaign: Int32, _ place: TallyPlace
+  ) {
     let at = Int(campaign) * CampaignTally.line + place.rawValue
     // Stays at the end rather than to begin anew.
     if counts[at] < .max { counts[at] += 1 }

@@ -14,8 +14,12 @@ enum CheckBits {
   static var caps: UInt16 { 1 << 7 }
   /// its value is drawn.
   static var drawn: UInt16 { 1 << 8 }
-  /// It has caps that this user may have reached, or its value is drawn.
-  static var look: UInt16 { 1 << 9 }
+  /// It has a cap that this user may have reached.
+  static var bind: UInt16 { 1 << 9 }
+  /// Its caps count by user × campaign, artist, release.
+  static var byCampaign: UInt16 { 1 << 10 }
+  static var byArtist: UInt16 { 1 << 11 }
+  static var byRelease: UInt16 { 1 << 12 }
 }
 
 /// How far a campaign came in the order of checks.

@@ -13,43 +13,68 @@ struct RankedOptions {
     var groups: InlineArray<4, Int32>
   }
 
+  /// What options compare by, side by side.
+  private struct Candidate: BitwiseCopyable {
+    var gain: Double
+    /// Campaign, then position.
+    var tie: UInt64
+    var option: Int
+
+    @inline(__always)
+    static func precedes(_ left: Candidate, _ right: Candidate) -> Bool {
+      left.gain > right.gain || (left.gain == right.gain && left.tie < right.tie)
+    }
+  }
+
   private let options: [SlotOption]
-  private let gains: [Double]
-  private var heap: [Int] = []
+  private var heap: [Candidate] = []
   private(set) var sorted: [Ranked] = []
   /// How often a group may be had, by kind and group.
   private(set) var capacities: InlineArray<4, [Int32]>
   private var numbers: InlineArray<4, [Int64: Int32]>
+  private var rooms = InlineArray<2, Int?>(repeating: nil)
 
   init(_ options: [SlotOption], gains: [Double]) {
     self.options = options
-    self.gains = gains
     capacities = InlineArray { _ in [] }
     numbers = InlineArray { _ in [:] }
+    heap.reserveCapacity(options.count)
     for index in options.indices where gains[index] > 0 && gains[index].isFinite {
-      heap.append(index)
+      let campaign = UInt64(UInt32(bitPattern: options[index].campaign))
+      let position = UInt64(UInt32(bitPattern: options[index].position))
+      heap.append(
+        Candidate(gain: gains[index], tie: campaign << 32 | position, option: index))
     }
-    for start in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(start) }
+    heap.withUnsafeMutableBufferPointer { heap in
+      for start in stride(from: heap.count / 2 - 1, through: 0, by: -1) {
+        RankedOptions.sink(heap, heap.count, start)
+      }
+    }
   }
 
-  private func precedes(_ left: Int, _ right: Int) -> Bool {
-    if gains[left] != gains[right] { return gains[left] > gains[right] }
-    if options[left].campaign != options[right].campaign {
-      return options[left].campaign < options[right].campaign
-    }
-    return options[left].position < options[right].position
-  }
-
-  private mutating func sink(_ start: Int) {
+  private static func sink(
+    _ heap: UnsafeMutableBufferPointer<Candidate>, _ count: Int, _ start: Int
+  ) {
+    let moving = heap[start]
     var parent = start
-    while true {
-      var best = parent
-      for child in [2 * parent + 1, 2 * parent + 2]
-      where child < heap.count && precedes(heap[child], heap[best]) { best = child }
-      guard best != parent else { return }
-      heap.swapAt(parent, best)
-      parent = best
+    while 2 * parent + 1 < count {
+      var child = 2 * parent + 1
+      if child + 1 < count, Candidate.precedes(heap[child + 1], heap[child]) { child += 1 }
+      guard Candidate.precedes(heap[child], moving) else { break }
+      heap[parent] = heap[child]
+      parent = child
     }
+    heap[parent] = moving
+  }
+
+  /// How many options can be had at most for what their groups of a kind allow, when all are
+  /// sorted; nil before. Only for items and campaigns: every option has one.
+  mutating func room(_ kind: Int) -> Int? {
+    guard heap.isEmpty else { return nil }
+    if let known = rooms[kind] { return known }
+    let room = capacities[kind].reduce(0) { $0 + Int($1) }
+    rooms[kind] = room
+    return room
   }
 
   /// Whether there is an option of this rank, from 0; sorts up to it.
@@ -59,9 +84,10 @@ struct RankedOptions {
       let last = heap.removeLast()
       if !heap.isEmpty {
         heap[0] = last
-        sink(0)
+        heap.withUnsafeMutableBufferPointer { RankedOptions.sink($0, $0.count, 0) }
       }
-      sorted.append(Ranked(option: top, gain: gains[top], groups: groups(options[top])))
+      sorted.append(
+        Ranked(option: top.option, gain: top.gain, groups: groups(options[top.option])))
     }
     return true
   }

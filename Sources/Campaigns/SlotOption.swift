@@ -38,42 +38,33 @@ extension BoostRequest {
   ) -> [SlotOption] {
     guard audience.arm != .control else { return [] }
     var options: [SlotOption] = []
-    for position in 0..<count where isKnown(rows[position]) {
-      let row = rows[position]
+    // As many as if every item was in three campaigns; more make it grow.
+    options.reserveCapacity(RowEntry.inline * count)
+    forEachPair(rows: rows, calibrated: calibrated, count: count) { position, pair, block, stage in
+      guard stage == .eligible else { return }
+      let room = affordable(block.campaigns[pair])
+      guard room > 0 else { return }
       let score = calibrated[position].isFinite ? calibrated[position] : 0
-      for campaign in tables.campaigns(ofRow: Int(row)) {
-        let verdict = verdict(Int(campaign), row: row, calibrated: score)
-        guard verdict.stage == .eligible else { continue }
-        let room = affordable(campaign)
-        guard room > 0 else { continue }
-        options.append(
-          option(position, row, campaign, score, gain: verdict.gain, affordable: room))
-      }
+      options.append(option(position, rows[position], pair, score, block, affordable: room))
     }
     return options
   }
 
+  @inline(__always)
   private func option(
-    _ position: Int, _ row: Int32, _ campaign: Int32, _ score: Double, gain: Double,
+    _ position: Int, _ row: Int32, _ pair: Int, _ score: Double, _ block: BoostBlock,
     affordable: Int32
   ) -> SlotOption {
-    let record = tables.records[Int(campaign)]
-    var option = SlotOption(
+    let campaign = block.campaigns[pair]
+    let flags = block.checks[pair]
+    return SlotOption(
       position: Int32(truncatingIfNeeded: position), row: row, campaign: campaign,
-      key: record.key, calibrated: score, worth: record.worth,
-      charge: hot[Int(campaign)].charge, gain: gain, affordable: affordable,
-      isCappedByCampaign: false, artist: nil, release: nil,
-      isDrawn: record.flags & CheckBits.drawn != 0)
-    for index in 0..<Int(record.capCount) {
-      let scope = tables.caps[Int(record.capStart) + index].scope
-      guard let key = capKey(scope, record, row) else { continue }
-      switch scope {
-      case .userCampaign: option.isCappedByCampaign = true
-      case .userArtist: option.artist = Int64(bitPattern: key)
-      case .userRelease: option.release = Int64(bitPattern: key)
-      }
-    }
-    return option
+      key: tables.keys[Int(campaign)], calibrated: score, worth: block.hot[pair].worth,
+      charge: block.hot[pair].charge, gain: block.gains[pair], affordable: affordable,
+      isCappedByCampaign: flags & CheckBits.byCampaign != 0,
+      artist: flags & CheckBits.byArtist != 0 ? tables.number(tables.artists, row) : nil,
+      release: flags & CheckBits.byRelease != 0 ? tables.number(tables.releases, row) : nil,
+      isDrawn: flags & CheckBits.drawn != 0)
   }
 
   /// The gains of options with the draws of another seed.
@@ -83,7 +74,7 @@ extension BoostRequest {
       guard option.isDrawn else { return option.gain }
       let factor =
         factors[option.campaign]
-        ?? factor(Int(option.campaign), tables.records[Int(option.campaign)], seed: seed)
+        ?? factor(Int(option.campaign), seed: seed)
       factors[option.campaign] = factor
       return BoostRequest.gain(
         value: option.calibrated * factor, worth: option.worth, charge: option.charge)

@@ -105,8 +105,12 @@ struct SlotSearch {
   private mutating func bound(from start: Int, room: Int) -> Double {
     var sums = InlineArray<4, Double>(repeating: 0)
     var left = InlineArray<4, Int>(repeating: room)
+    for kind in 0..<2 {
+      if let all = ranked.room(kind) { left[kind] = min(room, all - picks.count) }
+    }
     bounds += 1
-    let end = start + 4 * room + 32
+    // When all are sorted, some group was wanting: then a whole scan tells more than it costs.
+    let end = ranked.room(0) == nil ? start + 4 * room + 32 : .max
     var rank = start
     while rank < end, left[0] + left[1] + left[2] + left[3] > 0, reach(rank) {
       steps += 1

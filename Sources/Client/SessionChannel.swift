@@ -99,8 +99,8 @@ public final class SessionChannel {
   /// Whether `submit` would begin a call now. While it would not, `poll` makes room.
   public var hasRoom: Bool { failure == nil && connection.session.hasRoom() }
 
-  /// The server goes away, or takes no more calls here: begin calls on another channel, and poll this
-  /// one until `callsUnderWay` is 0.
+  /// The server goes away, or takes no more calls here: begin calls on another channel, and poll
+  /// this one until `callsUnderWay` is 0.
   public var isDraining: Bool {
     connection.isGoingAway || connection.session.state == .draining
   }

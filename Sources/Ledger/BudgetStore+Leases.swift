@@ -12,7 +12,8 @@ extension BudgetStore {
     guard let found = accountOf[campaign] else { return nil }
     let slot = Int(found)
     let held = outstanding[slot * holders + Int(holder)]
-    guard let amount = leaseAmount(
+    guard
+      let amount = leaseAmount(
         accounts[slot], held: held, quantum: quantum, wanted: wanted),
       let id = leaseIDs.next()
     else { return nil }

@@ -36,6 +36,14 @@ extension ShardLedger {
     return (most, hasLease)
   }
 
+  /// Exposures of `cost` that can be reserved of a campaign now, each from one lease.
+  package func room(_ campaign: UInt64, cost: Micros, at now: Int64) -> Int64 {
+    guard let wallet = walletOf[campaign] else { return 0 }
+    let leases = wallets[Int(wallet)].leases.filter { now < stops($0) }
+    if cost == .zero { return leases.isEmpty ? 0 : .max }
+    return leases.reduce(0) { $0 + $1.remaining.value / cost.value }
+  }
+
   /// Whether the store may have something for the campaign: a wish is out, or would be noted.
   package func mayGet(_ campaign: UInt64, at now: Int64) -> Bool {
     guard let slot = walletOf[campaign] else { return wallets.count < Limits.ledgerCampaigns }

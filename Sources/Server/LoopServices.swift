@@ -44,7 +44,8 @@ final class LoopServices {
     reportArena = .allocate(capacity: 1)
     reportArena.initialize(
       to: Arena(
-        firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes))
+        firstChunkBytes: Limits.serving.arenaFirstChunkBytes, limitBytes: Limits.serving.arenaBytes)
+    )
     let serving = engine.serving
     provenance = .allocate(capacity: serving.blueprints.count)
     for blueprint in serving.blueprints {

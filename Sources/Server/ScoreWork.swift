@@ -151,7 +151,8 @@ extension ScoreAnswer {
   /// Where the engine writes.
   var columns: ScoreColumns {
     ScoreColumns(
-      scores: layout.scores, rawScores: layout.rawScores ?? memory?.raw.map { UnsafeMutableRawPointer($0) },
+      scores: layout.scores,
+      rawScores: layout.rawScores ?? memory?.raw.map { UnsafeMutableRawPointer($0) },
       fidelities: layout.fidelities, reasons: layout.reasons, outputs: memory?.outputs)
   }
 }
@@ -189,7 +190,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard loop.engine.run(pointee.call) else { return }
     if case .streamed = pointee.kind, !pointee.call.pointee.executesInPlace {
       // Shards were faster than this loop: their parts are in its mailbox, and go first.
-      return loop.eventLoop.post(UnsafeMutableRawPointer(self).assumingMemoryBound(to: LoopTask.self))
+      return loop.eventLoop.post(
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: LoopTask.self))
     }
     finish(loop)
   }

@@ -33,6 +33,7 @@ extension ServerMetricFamilies {
 
   /// What is read when somebody asks.
   static func observe(_ schema: inout MetricSchema, _ facts: ServerFacts) {
+    observeLedger(&schema, facts.ledger)
     schema.observed(
       .gauge, "crescendo_snapshot_info", "The snapshot that is served, and its models.",
       labels: ["version", "model"]

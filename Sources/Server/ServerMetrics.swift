@@ -81,6 +81,8 @@ package struct ServerFacts: Sendable {
   package var learnedCosts: @Sendable () -> [LearnedCost]
   /// Nil when the system does not say.
   package var process: @Sendable () -> Process?
+  /// Nil without campaigns.
+  package var ledger: @Sendable () -> LedgerFigures? = { nil }
   package var limits: [(name: String, value: Double)]
   package var clock: Clock
 

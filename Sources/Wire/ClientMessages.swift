@@ -73,12 +73,26 @@ package struct ScoreResponseMessage: Sendable, Equatable {
     package struct Term: Sendable, Equatable {
       package var name: String
       package var value: Double
+
+      package init(name: String, value: Double) {
+        self.name = name
+        self.value = value
+      }
     }
 
     package var position: UInt32
     package var expectedRaw: Double
     package var contributions: [Contribution]
     package var terms: [Term]
+
+    package init(
+      position: UInt32, expectedRaw: Double, contributions: [Contribution], terms: [Term]
+    ) {
+      self.position = position
+      self.expectedRaw = expectedRaw
+      self.contributions = contributions
+      self.terms = terms
+    }
   }
 
   package var requestID = ""

@@ -140,11 +140,13 @@ struct ServeCommand: ParsableCommand {
       spinsBeforeSleep: loops + shards > cores.count ? 0 : ServeCommand.spins,
       queueNanoseconds: Limits.serving.shardQueueNanoseconds)
     let engine = Engine(serving, executor: executor, fanOut: settings.fanOut, clock: .system)
-    let metrics = ServerMetrics(loops: loops, shards: shards, facts: try facts(serving))
+    let campaigns = try campaigns(settings.data, serving, executor, seed: seed, logger)
+    var facts = try facts(serving)
+    if let figures = campaigns?.figures { facts.ledger = { figures() } }
+    let metrics = ServerMetrics(loops: loops, shards: shards, facts: facts)
     var listening = ScoringServer.Configuration(
       address: settings.listen, loops: loops, cores: loops <= cores.count ? cores : [], seed: seed)
     listening.isBusy = settings.busyPoll
-    let campaigns = try campaigns(settings.data, serving, executor, seed: seed, logger)
     let server = try start(engine, listening, metrics, campaigns, logger)
     let admin = try startAdmin(settings.admin, metrics, server, executor)
     logger.info(

@@ -35,7 +35,8 @@ struct ServeSettings {
   private(set) var origins: [String: String] = [:]
 
   static let names = [
-    "listen", "admin", "snapshot", "data", "mmap", "loops", "shards", "fanout", "plaintext", "busy-poll",
+    "listen", "admin", "snapshot", "data", "mmap", "loops", "shards", "fanout", "plaintext",
+    "busy-poll",
     "log-level",
   ]
   static let threadsMax = 256

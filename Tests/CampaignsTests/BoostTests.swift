@@ -78,7 +78,8 @@ struct ServedBoosts {
     try request.with(board) { view in
       let oracle = BoostOracle(world) { id in
         guard let index = board.set.index(ofID: id) else { return .nan }
-        return view.factor(Int(index), board.set.tables.records[Int(index)], seed: request.seed)
+        let isDrawn = world.campaigns.contains { $0.id == id && $0.exploration == .thompson }
+        return isDrawn ? view.factor(Int(index), seed: request.seed) : 1
       }
       let served = ServedBoosts(view, rows: rows, scores: scores)
       var reasons: Set<BoostReason> = []

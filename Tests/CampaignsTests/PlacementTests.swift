@@ -100,7 +100,8 @@ import Testing
           let columns = BoostColumns(
             boosts: room, reasons: first, keys: room + 40, campaigns: campaigns.baseAddress)
           view.boost(rows: rows, calibrated: scores, count: 5, into: columns)
-          tally.add(view, rows: rows, calibrated: scores, count: 5, served: columns)
+          guard let served = campaigns.baseAddress else { return }
+          tally.add(view, rows: rows, calibrated: scores, count: 5, served: served)
         }
       }
     }

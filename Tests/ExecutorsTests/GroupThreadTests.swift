@@ -9,7 +9,8 @@ import Testing
     var number: Int
   }
 
-  /// What the thread has seen; touched by it alone until it is stopped.
+  /// What the thread has seen.
+  // Unchecked: touched by the thread alone until it is stopped.
   private final class Seen: @unchecked Sendable {
     var numbers: [Int] = []
     var groups = 0

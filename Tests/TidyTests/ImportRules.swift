@@ -11,7 +11,7 @@ enum ImportRules {
       "Report",
     ],
     ["EventLoop", "Executors", "Engine", "Allocation", "SQLiteStorage"],
-    ["Transport"],
+    ["Transport", "Simulation"],
     ["Server", "Client"],
     ["Load"],
     ["crescendo", "crescendo-bench"],
@@ -27,7 +27,7 @@ enum ImportRules {
 
   /// What is pure: no C but CKernels, no clock, no thread, no file.
   static let domain: Set<String> = [
-    "Allocation", "Campaigns", "Ledger", "Models", "Policies", "Signals", "Engine",
+    "Allocation", "Campaigns", "Ledger", "Models", "Policies", "Signals", "Engine", "Simulation",
   ]
 
   /// Modules of the toolchain, with the targets of Sources that may import them (nil: all).

@@ -1,9 +1,12 @@
 extension CampaignFile {
+  /// What a text of campaigns begins with: behind it texts may be put together.
+  package static let head = "campaigns:\n"
+
   /// A document that parses back to `policy` and `campaigns`; one campaign gives what `show` shows.
   package static func text(policy: DocumentPolicy, campaigns: [Campaign]) -> String {
     var text = grouped(CampaignNotation.fields(policy), indent: "")
     if campaigns.isEmpty { return text }
-    text += "campaigns:\n"
+    text += head
     for campaign in campaigns {
       text += "  - id: \(CampaignNotation.quote(campaign.id))\n"
       if campaign.items.count <= 3 {

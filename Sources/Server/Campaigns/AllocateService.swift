@@ -131,21 +131,27 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     return AllocationRequest(
       user: asked.user, requestID: asked.requestID, digest: asked.digest, slots: asked.slots,
       board: boost.inUse.board, request: request, options: options,
-      reasons: reasons(asked, rows, request),
+      reasons: reasons(asked, rows, request, loop),
       item: { items.id(Int($0)) }, encode: { encoder.encode($0, $1) })
   }
 
   /// Why candidates are not to be placed, as their boosts say.
   private func reasons(
-    _ asked: AllocationAsked, _ rows: UnsafePointer<Int32>, _ request: BoostRequest
+    _ asked: AllocationAsked, _ rows: UnsafePointer<Int32>, _ request: BoostRequest,
+    _ loop: LoopServices
   ) -> [BoostReason: Int] {
-    withUnsafeTemporaryAllocation(byteCount: asked.count * 13, alignment: 8) { room in
+    withUnsafeTemporaryAllocation(byteCount: asked.count * 17, alignment: 8) { room in
       guard let keys = room.baseAddress, asked.count > 0 else { return [:] }
       let boosts = keys + 8 * asked.count
-      let reasons = (boosts + 4 * asked.count).assumingMemoryBound(to: UInt8.self)
+      let campaigns = (boosts + 4 * asked.count).assumingMemoryBound(to: Int32.self)
+      let reasons = UnsafeMutableRawPointer(campaigns + asked.count)
+        .assumingMemoryBound(to: UInt8.self)
       request.boost(
         rows: rows, calibrated: asked.outputs, count: asked.count,
-        into: Campaigns.BoostColumns(boosts: boosts, reasons: reasons, keys: keys))
+        into: Campaigns.BoostColumns(
+          boosts: boosts, reasons: reasons, keys: keys, campaigns: campaigns))
+      loop.campaigns?.count(
+        request, rows: rows, calibrated: asked.outputs, count: asked.count, served: campaigns)
       var counts: [BoostReason: Int] = [:]
       for index in 0..<asked.count {
         counts[BoostReason(rawValue: reasons[index]) ?? .noCampaign, default: 0] += 1

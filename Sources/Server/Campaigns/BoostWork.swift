@@ -41,6 +41,15 @@ struct LoopCampaigns {
     tally = LoopTally(inUse.board.set)
   }
 
+  /// Counts a batch, if it is one of those that are counted and its set is still in use.
+  func count(
+    _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
+    count: Int, served: UnsafePointer<Int32>
+  ) {
+    guard CampaignTally.isCounted(seed: request.seed), request.isOf(tally.set) else { return }
+    tally.add(request, rows: rows, calibrated: calibrated, count: count, served: served)
+  }
+
   /// A new board; what was counted of another set goes to the desk.
   mutating func use(_ inUse: BoardInUse) {
     let hasNewSet = inUse.board.set !== self.inUse.board.set
@@ -64,7 +73,7 @@ final class LoopTally {
 
   func add(
     _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
-    count: Int, served: Campaigns.BoostColumns
+    count: Int, served: UnsafePointer<Int32>
   ) {
     counts.add(request, rows: rows, calibrated: calibrated, count: count, served: served)
   }
@@ -205,8 +214,9 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   }
 
   /// Boosts of the candidates of one answer.
-  func writeBoosts(_ answer: ScoreAnswer, _ loop: LoopServices) -> (reason: BoostReason?, explanations: [ScoreExplanation])
-  {
+  func writeBoosts(_ answer: ScoreAnswer, _ loop: LoopServices) -> (
+    reason: BoostReason?, explanations: [ScoreExplanation]
+  ) {
     guard let boost = pointee.boost, let columns = answer.boosts, let memory = answer.memory,
       let all = pointee.call.pointee.rows
     else { return (nil, []) }
@@ -216,11 +226,9 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       boosts: columns.boosts, reasons: columns.reasons, keys: columns.campaignKeys)
     served.campaigns = memory.campaigns
     request.boost(rows: rows, calibrated: outputs, count: answer.candidates, into: served)
-    if memory.campaigns != nil, let tally = loop.campaigns?.tally,
-      tally.set === boost.inUse.board.set
-    {
-      tally.add(
-        request, rows: rows, calibrated: outputs, count: answer.candidates, served: served)
+    if let campaigns = memory.campaigns {
+      loop.campaigns?.count(
+        request, rows: rows, calibrated: outputs, count: answer.candidates, served: campaigns)
     }
     var explanations: [ScoreExplanation] = []
     if boost.wantsExplanations {
@@ -246,7 +254,8 @@ struct BoostMemory: BitwiseCopyable {
 
 extension ScoreAnswer {
   /// The rows of its candidates, one after the other.
-  fileprivate func rows(of all: UnsafePointer<Int32>, _ memory: BoostMemory) -> UnsafePointer<Int32> {
+  fileprivate func rows(of all: UnsafePointer<Int32>, _ memory: BoostMemory) -> UnsafePointer<Int32>
+  {
     guard let positions, let rows = memory.rows else { return all }
     for index in 0..<candidates { rows[index] = all[Int(positions[index])] }
     return UnsafePointer(rows)

@@ -38,7 +38,10 @@ extension CampaignDesk {
     let keys = wanted.map(\.key)
     let figures = try ask { [pace] store throws(StoreFailure) in
       keys.map { key in
-        (totals: store.totals(of: key) ?? CampaignTotals(campaign: key), pace: pace.figures(of: key))
+        (
+          totals: store.totals(of: key) ?? CampaignTotals(campaign: key),
+          pace: pace.figures(of: key)
+        )
       }
     }
     let now = clock.unixMilliseconds()

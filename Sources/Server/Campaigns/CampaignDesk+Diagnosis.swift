@@ -19,7 +19,8 @@ extension CampaignDesk {
           / definition.campaign.cost.value)
     response.reasons = TallyPlace.allCases.compactMap { place in
       guard let reason = place.reason, counts[place.rawValue] > 0 else { return nil }
-      return DiagnoseCampaignResponseMessage.ReasonCount(reason: Int32(reason.rawValue), count: counts[place.rawValue])
+      return DiagnoseCampaignResponseMessage.ReasonCount(
+        reason: Int32(reason.rawValue), count: counts[place.rawValue])
     }.sorted { $0.count > $1.count }
     let finding = Finding(
       definition, response, counts, now: clock.unixMilliseconds())

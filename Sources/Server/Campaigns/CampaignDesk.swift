@@ -58,21 +58,36 @@ final class CampaignDesk: @unchecked Sendable {
   /// What was stored, before anything is served. A definition that cannot be read is a fault of the
   /// file: nothing is guessed.
   func restore(_ stored: [StoredCampaign]) throws(CampaignStartError) {
-    for record in stored {
-      let document: CampaignDocument
-      do throws(FileFaults) {
-        document = try CampaignFile.parse(record.document, catalog: .unknown, now: .min)
-      } catch {
-        throw CampaignStartError(
-          "the stored definition of \(record.id.isEmpty ? "the policy" : record.id): "
-            + (error.kept.first?.description ?? "it cannot be read"))
+    for record in stored where record.id.isEmpty {
+      policy = try CampaignDesk.parse(record.document).policy.applied(to: policy)
+    }
+    var last: [String: StoredCampaign] = [:]
+    for record in stored where !record.id.isEmpty { last[record.id] = record }
+    // Read as one document: a parser for each would cost more than what it reads.
+    let records = Array(last.values)
+    var first = 0
+    while first < records.count {
+      var (text, next) = (CampaignFile.head, first)
+      while next < records.count, text.utf8.count < Limits.campaignFileBytes / 4 {
+        text += records[next].document.dropFirst(CampaignFile.head.count)
+        next += 1
       }
-      if let policy = document.policy.applied(to: policy) { self.policy = policy }
-      for campaign in document.campaigns {
+      for campaign in try CampaignDesk.parse(text).campaigns {
+        guard let record = last[campaign.id] else { continue }
         keep(Definition(campaign: campaign, key: record.key, isPaused: record.isPaused))
       }
+      first = next
     }
     ids = definitions.keys.sorted()
+  }
+
+  private static func parse(_ text: String) throws(CampaignStartError) -> CampaignDocument {
+    do throws(FileFaults) {
+      return try CampaignFile.parse(text, catalog: .unknown, now: .min)
+    } catch {
+      throw CampaignStartError(
+        "a stored definition cannot be read: \(error.kept.first?.description ?? "")")
+    }
   }
 
   private func keep(_ definition: Definition) {

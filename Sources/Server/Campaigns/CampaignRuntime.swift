@@ -8,8 +8,8 @@ package import Ledger
 package import Logging
 internal import Syscalls
 
-/// Campaigns, budgets and deliveries of a server: the ledger's threads, the desk, and the board that
-/// loops score by.
+/// Campaigns, budgets and deliveries of a server: the ledger's threads, the desk, and the board
+/// that loops score by.
 // Unchecked: what changes belongs to one thread each, as is said beside it.
 package final class CampaignRuntime: @unchecked Sendable {
   let ledger: LedgerRuntime
@@ -71,34 +71,16 @@ package final class CampaignRuntime: @unchecked Sendable {
         index: index, shards: shardCount, capClock: .server,
         seed: splitmix64(parts.seed &+ UInt64(index)), signer: parts.signer, presence: presence)
     }
-    let stored = try CampaignRuntime.campaigns(parts.storage)
     let desk = CampaignDesk(parts.serving, clock: parts.clock)
-    try desk.restore(stored)
-    let rules = desk.rules
-    for shard in shards { shard.keep(rules) }
-    let shardOf: @Sendable (UInt64) -> Int = { Int(splitmix64($0) % UInt64(shardCount)) }
-    let recovered: RecoveredLedger
-    do throws(RecoveryError) {
-      recovered = try Recovery.recover(
-        parts.storage,
-        RecoverySetup(
-          shards: shardCount, shardOf: shardOf, reading: parts.reading, seed: parts.seed)
-      ) { event in
-        shards[shardOf(event.placement.user)].restore(event)
-      }
-    } catch {
-      throw CampaignStartError("\(error)")
-    }
-    for (index, shard) in shards.enumerated() {
-      shard.resume(recovered.shards[index], recovered.requests[index])
-    }
+    try desk.restore(try CampaignRuntime.campaigns(parts.storage))
+    let recovered = try CampaignRuntime.recover(parts, desk, shards)
     let anchor = recovered.clock.anchor
     let boot = parts.bootMilliseconds
     ledger = LedgerRuntime(
       shards: shards,
       store: AllocationStore(
         storage: parts.storage, budgets: recovered.store, opening: recovered.records),
-      executor: parts.executor,
+      executor: parts.executor, clock: parts.clock,
       now: { anchor.ledgerMilliseconds + max(0, boot() - anchor.bootMilliseconds) },
       logger: parts.logger)
     signer = parts.signer
@@ -138,48 +120,6 @@ package final class CampaignRuntime: @unchecked Sendable {
       ])
   }
 
-  /// Notes and campaigns come first of all that is stored.
-  private static func campaigns(_ storage: any Storage) throws(CampaignStartError)
-    -> [StoredCampaign]
-  {
-    var campaigns: [StoredCampaign] = []
-    do throws(StorageError) {
-      try storage.recover { record, _ in
-        switch record {
-        case .note: return true
-        case .campaign(let campaign):
-          campaigns.append(campaign)
-          return true
-        case .allocation, .entry: return false
-        }
-      }
-    } catch {
-      throw CampaignStartError("\(error)")
-    }
-    return campaigns
-  }
-
-  /// What was settled when, for the picture of a campaign's spend.
-  private static func restoreSpend(
-    _ storage: any Storage, _ desk: CampaignDesk, _ pace: PaceKeeper
-  ) throws(CampaignStartError) {
-    var flights: [UInt64: Range<Int64>] = [:]
-    for definition in desk.definitions.values {
-      flights[definition.key] = definition.campaign.flight
-    }
-    do throws(StorageError) {
-      try storage.recover { record, _ in
-        guard case .entry(let entry) = record, let flight = flights[entry.campaign],
-          entry.kind == .settle || entry.kind == .settleLate
-        else { return true }
-        pace.restore(entry.campaign, entry.amount, at: entry.at, in: flight)
-        return true
-      }
-    } catch {
-      throw CampaignStartError("\(error)")
-    }
-  }
-
   /// The loops that are told of new boards; they have the first one.
   func connect(_ loops: [LoopServices]) {
     ledger.onStore { [self] _ in self.loops = loops }
@@ -189,6 +129,12 @@ package final class CampaignRuntime: @unchecked Sendable {
   func stop() {
     deskThread.stop()
     ledger.stop()
+  }
+
+  /// For whoever asks, on whatever thread.
+  package var figures: @Sendable () -> LedgerFigures {
+    let gauges = ledger.gauges
+    return { gauges.figures }
   }
 
   // MARK: The desk
@@ -224,6 +170,14 @@ package final class CampaignRuntime: @unchecked Sendable {
   func publish(_ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition]) {
     let (rules, costs, hasCaps) = (desk.rules, desk.costs, desk.hasCaps)
     let paused = definitions.values.filter(\.isPaused).map(\.key)
+    // Shards first: whatever is placed by the new board is counted by its rules.
+    for index in ledger.shards.indices {
+      _ = ledger.onShard(index) { [ledger] shard in
+        shard.keep(rules)
+        for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
+        ledger.flush(shard.index)
+      }
+    }
     let done = OneShot<Void>()
     ledger.onStore { [self] store in
       ledger.setCosts(costs)
@@ -232,18 +186,15 @@ package final class CampaignRuntime: @unchecked Sendable {
       spread(BoardInUse(pace.board(), hasCaps: hasCaps))
       done.give(())
     }
-    for index in ledger.shards.indices {
-      _ = ledger.onShard(index) { [ledger] shard in
-        shard.keep(rules)
-        for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
-        ledger.flush(shard.index)
-      }
-    }
     done.wait()
   }
 
   /// On the store's thread.
   private func tick(_ store: AllocationStore) throws(StoreFailure) {
+    var figures = ledger.figures(store)
+    (figures.paceErrorLargest, figures.paceErrorMean) = pace.paceError
+    figures.outcomes = counts.all
+    ledger.gauges.set(figures)
     if try pace.tick(store) { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
   }
 
@@ -252,37 +203,4 @@ package final class CampaignRuntime: @unchecked Sendable {
       Posted.to(loop.eventLoop) { loop.campaigns?.use(inUse) }
     }
   }
-}
-
-/// The desk's thread.
-private final class DeskThread: @unchecked Sendable {
-  private struct Mail {
-    /// First: the thread's mailbox holds the address.
-    var link = MailboxLink()
-    let body: () -> Void
-  }
-
-  private let thread: GroupThread
-
-  init() throws(SystemError) {
-    thread = try GroupThread(name: "campaigns", tickNanoseconds: 1_000_000_000) { group in
-      var next = group
-      while let link = next {
-        let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
-        next = link.pointee.next
-        mail.pointee.body()
-        mail.deinitialize(count: 1)
-        mail.deallocate()
-      }
-    }
-  }
-
-  func perform(_ body: @escaping () -> Void) -> Bool {
-    let mail = UnsafeMutablePointer<Mail>.allocate(capacity: 1)
-    mail.initialize(to: Mail(body: body))
-    thread.put(UnsafeMutableRawPointer(mail).assumingMemoryBound(to: MailboxLink.self))
-    return true
-  }
-
-  func stop() { thread.stop() }
 }

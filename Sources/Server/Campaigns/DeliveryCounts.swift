@@ -21,7 +21,6 @@ final class DeliveryCounts: Sendable {
     outcomes[Int(outcome.rawValue)].value.add(count, ordering: .relaxed)
   }
 
-  subscript(outcome: ExposureOutcome) -> UInt64 {
-    outcomes[Int(outcome.rawValue)].value.load(ordering: .relaxed)
-  }
+  /// By `ExposureOutcome`.
+  var all: [UInt64] { outcomes.map { $0.value.load(ordering: .relaxed) } }
 }

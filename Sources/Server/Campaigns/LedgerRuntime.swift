@@ -17,6 +17,11 @@ final class LedgerRuntime: @unchecked Sendable {
   let logger: Logger
   private let store: AllocationStore
   private var thread: GroupThread?
+  let gauges: LedgerGauges
+  private let clock: Clock
+  /// Of commits, nanoseconds; the store's thread's own.
+  private(set) var commitNanoseconds: UInt64 = 0
+  private var commitNanosecondsLargest: UInt64 = 0
   private var hasToldOfFailure = false
   /// Called on the store's thread about once a second.
   private var tick: (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void = { _, _ in }
@@ -28,8 +33,10 @@ final class LedgerRuntime: @unchecked Sendable {
 
   init(
     shards: [UserShard], store: AllocationStore, executor: any ShardExecutor,
-    now: @escaping @Sendable () -> Int64, logger: Logger
+    clock: Clock, now: @escaping @Sendable () -> Int64, logger: Logger
   ) {
+    gauges = LedgerGauges(shards: shards.count)
+    self.clock = clock
     self.shards = shards
     self.store = store
     self.executor = executor
@@ -165,7 +172,14 @@ final class LedgerRuntime: @unchecked Sendable {
       // A failure is kept by the store, and told to all of the group.
       do throws(StoreFailure) { try mail.pointee.prepare(store) } catch { tell(error) }
     }
+    let began = clock.monotonicNanoseconds()
+    let commits = store.commits
     do throws(StoreFailure) { try store.commit() } catch { tell(error) }
+    if store.commits > commits {
+      let took = clock.monotonicNanoseconds() - began
+      commitNanoseconds += took
+      commitNanosecondsLargest = max(commitNanosecondsLargest, took)
+    }
     next = group
     while let link = next {
       let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
@@ -182,18 +196,34 @@ final class LedgerRuntime: @unchecked Sendable {
     guard now >= nextTick else { return }
     nextTick = now + Int64(Limits.ledgerTickMilliseconds)
     do throws(StoreFailure) {
-      try store.reclaim(at: now, limit: Limits.ledgerExpiries)
       try tick(store, now)
       try store.commit()
     } catch {
       tell(error)
     }
+    // Shards give their leases back themselves; the store takes none away. After the machine has
+    // slept, what a shard decided before may still be on its way, by a lease that has ended since.
     for index in shards.indices {
       _ = Posted.to(executor, shard: index) { [self] index in
         _ = shards[index].expire(upTo: now, limit: Limits.ledgerExpiries)
+        gauges.set(shards[index])
         flush(index)
       }
     }
+  }
+
+  /// The ledger's own part of the figures; on the store's thread.
+  func figures(_ store: AllocationStore) -> LedgerFigures {
+    var figures = LedgerFigures()
+    (figures.leased, figures.stranded) = store.out(at: now())
+    figures.openLeases = store.openLeases
+    figures.openReservations = store.openReservations
+    figures.commits = store.commits
+    figures.records = store.recordsCommitted
+    figures.commitNanoseconds = commitNanoseconds
+    figures.commitNanosecondsLargest = commitNanosecondsLargest
+    commitNanosecondsLargest = 0
+    return figures
   }
 
   private func tell(_ failure: StoreFailure) {

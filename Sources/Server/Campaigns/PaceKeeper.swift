@@ -15,6 +15,7 @@ struct PaceFigures: Sendable {
 
 /// Prices and standings of the campaigns in use. On the store's thread; before the ledger has
 /// started, on whatever thread starts it.
+// Unchecked: one thread at a time, as said; `demand` is made for many.
 final class PaceKeeper: @unchecked Sendable {
   private let clock: Clock
   private(set) var set: CampaignSet?
@@ -204,7 +205,9 @@ struct SpendSeries {
   init(_ flight: Range<Int64>) { self.flight = flight }
 
   private var partMilliseconds: Int64 {
-    max((flight.upperBound - flight.lowerBound + Int64(SpendSeries.count) - 1) / Int64(SpendSeries.count), 1)
+    max(
+      (flight.upperBound - flight.lowerBound + Int64(SpendSeries.count) - 1)
+        / Int64(SpendSeries.count), 1)
   }
 
   /// What comes after the flight belongs to its last part.

@@ -2,8 +2,8 @@ internal import Core
 internal import EventLoop
 internal import Transport
 
-/// A unary call that is answered after others have worked on it. Its loop's alone, but for `answer`
-/// and `fail`, which come from any thread.
+/// A unary call that is answered after others have worked on it.
+// Unchecked: its loop's alone, but for `answer` and `fail`, which only post to it.
 final class PendingCall: @unchecked Sendable {
   private var stream: UnsafeMutableRawPointer?
   private let eventLoop: EventLoop

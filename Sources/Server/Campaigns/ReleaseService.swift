@@ -50,7 +50,8 @@ extension CampaignRuntime {
   }
 }
 
-/// The outcomes of one `Release`. After the loop has made it, the store's thread's alone.
+/// The outcomes of one `Release`.
+// Unchecked: after the loop has made it, the store's thread's alone.
 private final class ReleaseAnswer: @unchecked Sendable {
   var outcomes: [Core.ReleaseOutcome]
   var partsLeft = 0

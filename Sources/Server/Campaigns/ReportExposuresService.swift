@@ -221,7 +221,8 @@ func startReport(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
 func handleReport(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
   LoopServices.from(context)._withUnsafeGuaranteedRef { loop in
     let call = ServerCall(pointer)
-    guard let report = call.attached(ReportStream.self), let runtime = loop.campaigns?.runtime else {
+    guard let report = call.attached(ReportStream.self), let runtime = loop.campaigns?.runtime
+    else {
       return
     }
     do throws(CallFailure) {

@@ -12,8 +12,8 @@ package enum TokenKeys {
   private static let current = "token.key"
   private static let previous = "token-previous.key"
 
-  /// The signer of a folder. `fresh`, random bytes, becomes the key where there is none, or where it
-  /// is older than `Limits.tokenKeySeconds`. `nowSeconds`: since 1970.
+  /// The signer of a folder. `fresh`, random bytes, becomes the key where there is none, or where
+  /// it is older than `Limits.tokenKeySeconds`. `nowSeconds`: since 1970.
   package static func signer(_ folder: DataFolder, fresh: [UInt8], nowSeconds: Int64)
     throws(SystemError) -> TokenSigner
   {
