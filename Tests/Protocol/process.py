@@ -68,8 +68,8 @@ class Server:
 
     def __init__(self, snapshot, *arguments, ready_seconds=patience(90), wrapper=()):
         """`wrapper`: a command that becomes the server, which then is still our child."""
-        self.command = [*map(str, wrapper), binary(), "serve", "--listen", "127.0.0.1:0", "--snapshot", str(snapshot),
-                        *map(str, arguments)]
+        self.command = [*map(str, wrapper), binary(), "serve", "--listen",
+                        "127.0.0.1:0", "--snapshot", str(snapshot), *map(str, arguments)]
         self.errors = tempfile.NamedTemporaryFile("w+", prefix="crescendo-stderr-", suffix=".txt")
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT,

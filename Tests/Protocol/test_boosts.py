@@ -32,8 +32,8 @@ def mixed(promoter):
     items = promoter.items
     promoter.apply(
         campaign("a", items[:40]), campaign("b", items[20:60], worth="0.7000"),
-        campaign("c", items[50:90], markets=["NO"]), campaign("d", items[90:100], tiers=["premium"]),
-        campaign("e", items[100:120], caps=caps(user_campaign=1)), boost=RADIO,
+        campaign("c", items[50:90], markets=["NO"]),
+        campaign("d", items[90:100], tiers=["premium"]), campaign("e", items[100:120], caps=caps(user_campaign=1)), boost=RADIO,
         holdout={"salt": "h", "percent": 25})
     for user in promoter.users[:20]:
         promoter.allocate(user, items[100:110])
@@ -142,7 +142,7 @@ def test_reasons(promote):
 
 
 def test_paced(promote):
-    """Ahead of its plan a campaign costs more than it is worth, until the plan has come after it."""
+    """Ahead of its plan a campaign costs more than it is worth; without a plan it does not."""
     promoter = promote()
     state, score = promoter.campaign.CampaignState, promoter.score
     # Two a minute, and some more at first.

@@ -97,4 +97,4 @@ def test_acknowledgements_follow_their_sync(generated, shelf, tmp_path):
     # What needs no commit is told without one: the trace tells the two apart.
     waited = sum(trace.is_synced(one) for one in forged)
     assert waited < len(forged) / 4, f"{waited} of {len(forged)}"
-    print(f"{len(allocated)} allocations and {len(reported)} acknowledgements, each behind its sync")
+    print(f"{len(allocated)} allocations, {len(reported)} acknowledgements, each behind its sync")
