@@ -105,6 +105,7 @@ class Side:
                 self.promoter.asking(user, dice.sample(item_ids, CANDIDATES), 5), timeout=60)
                        for user in users]
             placed += sum(len(one.result().placements) for one in waiting)
+        say(f"placed: {placed:,}")
         if not placed:
             raise SystemExit("nothing was placed, so that no user has a history")
         return placed
@@ -206,6 +207,7 @@ def main():
                 for side in sides:
                     for kind in KINDS:
                         side.costs[kind].append(side.run(kind, options.calls))
+                say(f"round {number + 1} of {options.rounds}")
             neighbours.show(report)
             tell(report, sides)
             for side in sides:

@@ -197,7 +197,8 @@ def measure(report, server, stubs, item_ids, folder, options):
     made = Allocating(promoter, item_ids, options.exposures + options.singles, options.seed).run()
     cpu = cpu_nanoseconds(server.process.pid) - cpu
     count = len(made.seconds)
-    report.figure(f"Allocate, {CLIENTS} clients, p50", f"{statistics.median(made.seconds)*1e3:.2f} ms")
+    report.figure(f"Allocate, {CLIENTS} clients, p50",
+                  f"{statistics.median(made.seconds) * 1e3:.2f} ms")
     report.figure("Allocate, p99", f"{quantile(made.seconds, 0.99) * 1e3:.2f} ms")
     report.figure("Allocate, a second", f"{count / made.wall:,.0f}")
     report.figure("Allocate, server CPU", f"{cpu / 1e3 / count:.0f} us a call")
