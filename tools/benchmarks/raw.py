@@ -36,8 +36,10 @@ def message(payload):
 
 @functools.cache
 def header_block(method, timeout):
-    """Headers of a call, without the dynamic table: the same bytes on every connection."""
-    fields = [(":method", "POST"), (":scheme", "http"), (":path", METHOD + method),
+    """Headers of a call, without the dynamic table: the same bytes on every connection.
+    `method`: of the score service, or a whole path."""
+    path = method if method.startswith("/") else METHOD + method
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", path),
               (":authority", "localhost"), ("te", "trailers"),
               ("content-type", "application/grpc"), ("grpc-timeout", timeout)]
     return hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple(*field) for field in fields])
