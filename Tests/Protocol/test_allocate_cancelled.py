@@ -92,8 +92,8 @@ def test_reports_given_up(promote, seed):
                 iter([client.batch(one, [token]) for one, token in enumerate(mine[at:at + 8])]),
                 timeout=process.patience(60))
             for _ in range(dice.randint(0, 3)):
-                next(call)
-                if dice.random() < 0.3:
+                # One answer may acknowledge them all.
+                if next(call, None) is None or dice.random() < 0.3:
                     break
             call.cancel()
         answers = client.report(mine)

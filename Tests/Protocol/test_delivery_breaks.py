@@ -19,8 +19,9 @@ def test_again_after_a_break(heard):
         for at, token in enumerate(tokens):
             talk.send(at, [token])
         for _ in range(turn):
-            answer = next(talk.call)
-            acked, settled = answer.acked_through, settled + answer.settled
+            if acked < 59:
+                answer = next(talk.call)
+                acked, settled = answer.acked_through, settled + answer.settled
         client.channel.close()
         talk.end()
         rest = range(acked + 1, 60)
