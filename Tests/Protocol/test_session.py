@@ -30,7 +30,12 @@ def session(server):
 def test_opening(session):
     assert session.answer.http_status == "200"
     assert session.answer.headers[0] == {":status": "200", "content-type": TYPE}
-    assert set(session.methods) == {SCORE, STREAM, MANY, CHECK, WATCH}
+    assert set(session.methods) == {SCORE, STREAM, MANY, CHECK, WATCH} | {
+        f"/crescendo.v1.{name}" for name in (
+            "PromotionAllocationService/Allocate", "PromotionAllocationService/Release",
+            "PromotionDeliveryService/ReportExposures", "CampaignService/ApplyCampaigns",
+            "CampaignService/GetCampaign", "CampaignService/ListCampaigns",
+            "CampaignService/PauseCampaign", "CampaignService/DiagnoseCampaign")}
     assert (session.max_frame, session.credit, session.max_calls) == (
         (4 << 20) + (64 << 10), 65_536, 1_024)
     session.finish()
