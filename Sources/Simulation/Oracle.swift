@@ -49,6 +49,7 @@ final class Oracle {
   private var caps = CapOracle()
   /// Exposures whose entries must be in the journal.
   private var journaled: [(reservation: UInt64, at: Int64)] = []
+  private(set) var repeatedTooLate = 0
   var violations: [String] = []
 
   init(times: LedgerTimes) { self.times = times }
@@ -106,10 +107,18 @@ final class Oracle {
     }
   }
 
-  /// A request came again at `time`, and had this answer.
-  func repeated(_ name: RequestName, digest: UInt64, at time: Int64, _ bytes: [UInt8]?) {
-    // Its time was over since, and its name has become another's.
-    if let answer = answers[name], answer.at > time { return }
+  /// A request came again at `time`, and had this answer at `told`. An answer is kept for its time:
+  /// where the clock leapt over the end of it in between, there may be none, or its name may have
+  /// become another's; `repeatedTooLate` counts these.
+  func repeated(
+    _ name: RequestName, digest: UInt64, at time: Int64, told: Int64, _ bytes: [UInt8]?
+  ) {
+    if let answer = answers[name],
+      answer.at > time || bytes == nil && told >= answer.expires
+    {
+      repeatedTooLate += 1
+      return
+    }
     guard let answer = answers[name], answer.digest == digest, answer.bytes == bytes else {
       return violations.append("\(name) came again, and was answered otherwise")
     }

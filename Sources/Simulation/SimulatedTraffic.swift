@@ -146,7 +146,10 @@ final class SimulatedTraffic {
         guard failure == nil else { return fail(serial) }
         let bytes = server.answer(name)
         simulation.figures.repeated += 1
-        simulation.oracle.repeated(name, digest: digest, at: now, bytes)
+        simulation.oracle.repeated(
+          name, digest: digest, at: now, told: server.now(), bytes)
+        // The server says "retry", and the client may.
+        if bytes == nil { fail(serial) }
         if let bytes { hear(AnswerCoding.decode(bytes), serial) }
       }
     case .conflict:

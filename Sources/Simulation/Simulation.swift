@@ -61,6 +61,7 @@ package final class Simulation {
     }
     if !isOver { finish() }
     figures.capsChecked = oracle.capsChecked
+    figures.repeatedTooLate = oracle.repeatedTooLate
     return SimulationOutcome(violations: oracle.violations, figures: figures)
   }
 

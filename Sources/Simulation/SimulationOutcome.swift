@@ -36,6 +36,7 @@ package struct SimulationFigures: Sendable, Equatable {
   package var allocations = 0
   package var placements = 0
   package var repeated = 0
+  package var repeatedTooLate = 0
   package var conflicts = 0
   package var waits = 0
   /// By `ExposureOutcome`.
@@ -61,7 +62,8 @@ package struct SimulationFigures: Sendable, Equatable {
   private static var counts: [WritableKeyPath<SimulationFigures, Int>] {
     [
       \.steps, \.crashes, \.crashesInRecovery, \.diskFailures, \.boots, \.compactions, \.changes,
-      \.refusedChanges, \.allocations, \.placements, \.repeated, \.conflicts, \.waits, \.lapsed,
+      \.refusedChanges, \.allocations, \.placements, \.repeated, \.repeatedTooLate, \.conflicts,
+      \.waits, \.lapsed,
       \.capsChecked,
     ]
   }

@@ -34,7 +34,6 @@ import Testing
       let outcome = Simulation(seed: seed, exposures: Self.exposures).run()
       figures += outcome.figures
       #expect(outcome.violations == [], "\(Self.reproduction(seed))")
-      if !outcome.violations.isEmpty { return }
     }
     #expect(figures.exposures >= Self.exposures * seeds.count)
     guard seeds.count >= 6 else { return }
