@@ -159,7 +159,10 @@ package struct Recovery {
     switch record {
     case .note: break
     case .campaign(let campaign): campaigns.append(campaign)
-    case .allocation(let allocation): allocations.append(allocation)
+    case .allocation(let allocation):
+      allocations.append(allocation)
+      // When it was decided. One that placed nothing has no entry that says so.
+      lastTime = max(lastTime, allocation.expires.addingClamped(-setup.times.reservation))
     case .entry(let entry):
       try store.replay(entry)
       restore(entry)

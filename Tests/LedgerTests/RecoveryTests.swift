@@ -127,6 +127,23 @@ import Testing
         at: 1_000_900, expires: 0) == .durable)
   }
 
+  /// An answer without placements has no entry: its own time keeps the clock from going back on
+  /// another boot, where the wall clock is behind, and its name from being forgotten too early.
+  @Test func timeDoesNotGoBackBehindAnAnswerThatPlacedNothing() throws {
+    try fill()
+    let name = RequestID(high: 0, low: 77)
+    let digest = RequestID(high: 0, low: 9)
+    try storage.commit([
+      .allocation(
+        StoredAllocation(user: 1, requestID: name, digest: digest, expires: 9_000, answer: [1]))
+    ])
+    var ledger = try recover(boot: 5, bootLow: 2, unix: 100)
+    #expect(ledger.clock.now(bootMilliseconds: 5) == 8_000)
+    let again = ledger.requests[1].begin(
+      user: 1, requestID: name, digest: RequestID(high: 0, low: 8), at: 8_999, expires: 9_999)
+    #expect(again == .conflict)
+  }
+
   @Test func aJournalThatCannotBeIsRefused() throws {
     try fill()
     let bad = shardEntry(.lease, 991, lease: 5)
