@@ -71,7 +71,7 @@ let package = Package(
     swift("Syscalls", ["CLinux", "Core"]),
     swift("Crypto", ["COpenSSL", "Core"]),
     swift("Report", ["Core"]),
-    swift("Campaigns", ["Core", yams]),
+    swift("Campaigns", ["CKernels", "Core", yams]),
     swift("Ledger", ["Core"]),
     swift("Models", ["CKernels", "Core"]),
     swift("Policies", ["Core"]),

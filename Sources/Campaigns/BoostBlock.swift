@@ -13,6 +13,8 @@ struct BoostBlock: BitwiseCopyable {
   let copies: UnsafeMutablePointer<SIMD2<UInt64>>
   let ends: UnsafeMutablePointer<Int32>
   let chosen: UnsafeMutablePointer<Int32>
+  /// The places of candidates that are still to be looked at.
+  let left: UnsafeMutablePointer<Int32>
   /// Of a pair.
   let campaigns: UnsafeMutablePointer<Int32>
   let hot: UnsafeMutablePointer<CampaignHot>
@@ -25,7 +27,10 @@ struct BoostBlock: BitwiseCopyable {
   let filter: UnsafeMutablePointer<UInt64>
 
   static var bytes: Int {
-    pairRoom * (32 + 8 + 8 + 8 + 4 + 2) + candidates * (16 + 4 + 4) + 64 * 8 + CapFilter.words * 8
+    // Whole cache lines: what is behind it is aligned, too.
+    let pairBytes = pairRoom * (32 + 8 + 8 + 8 + 4 + 2)
+    let bytes = pairBytes + candidates * (16 + 4 + 4 + 4) + 64 * 8 + CapFilter.words * 8
+    return (bytes + 63) & ~63
   }
 
   init(_ room: UnsafeMutableRawPointer) {
@@ -44,6 +49,7 @@ struct BoostBlock: BitwiseCopyable {
     filter = take(CapFilter.words)
     ends = take(BoostBlock.candidates)
     chosen = take(BoostBlock.candidates)
+    left = take(BoostBlock.candidates)
     campaigns = take(BoostBlock.pairRoom)
     checks = take(BoostBlock.pairRoom)
   }
@@ -53,6 +59,15 @@ struct BoostBlock: BitwiseCopyable {
   func mayBind(_ entry: RowEntry) -> Bool {
     (CapFilter.bit(filter, CapFilter.place(artist: entry))
       | CapFilter.bit(filter, CapFilter.place(release: entry))) & 1 != 0
+  }
+
+  /// The same of a copied entry.
+  @inline(__always)
+  func mayBind(_ entry: SIMD2<UInt64>) -> Bool {
+    let artist = UInt8(truncatingIfNeeded: entry.x &>> 16)
+    let release = UInt8(truncatingIfNeeded: entry.x &>> 24)
+    return (CapFilter.bit(filter, CapFilter.place(artist: artist))
+      | CapFilter.bit(filter, CapFilter.place(release: release))) & 1 != 0
   }
 }
 
@@ -82,6 +97,7 @@ enum PairRank {
 /// What `checks` looks up, hoisted out of the loop.
 struct CheckLookups: BitwiseCopyable {
   private let time: Int64
+  private let records: UnsafePointer<CampaignRecord>
   private let markets: UnsafePointer<UInt64>
   private let surfaces: UnsafePointer<UInt64>
   private let tiers: UnsafePointer<UInt64>
@@ -93,6 +109,7 @@ struct CheckLookups: BitwiseCopyable {
   @inline(__always)
   init(_ request: BoostRequest, _ block: BoostBlock) {
     time = request.audience.timeUnixMilliseconds
+    records = request.tables.records
     markets = request.audience.marketBits
     surfaces = request.audience.surfaceBits
     tiers = request.audience.tierBits
@@ -102,7 +119,7 @@ struct CheckLookups: BitwiseCopyable {
     isAnonymous = request.audience.user == 0 ? 1 : 0
   }
 
-  /// The checks that need no more than half a cache line, as `CheckBits`.
+  /// The checks of anything but draws and caps, as `CheckBits`.
   @inline(__always)
   func checks(_ campaign: Int, _ hot: CampaignHot) -> UInt16 {
     let word = campaign >> 6
@@ -113,9 +130,9 @@ struct CheckLookups: BitwiseCopyable {
       (markets[word] >> bit & 1) << 1 | (surfaces[word] >> bit & 1) << 2
       | (tiers[word] >> bit & 1) << 3 | (shared >> bit & 1) << 4
     let flight: UInt16 =
-      (time < hot.opening >> 16 ? CheckBits.flight : 0)
-      | (time >= hot.flightEnd ? CheckBits.flight : 0)
-    let flags = UInt16(truncatingIfNeeded: hot.opening)
+      (time < records[campaign].flightStart ? CheckBits.flight : 0)
+      | (time >= records[campaign].flightEnd ? CheckBits.flight : 0)
+    let flags = hot.flags
     let mayBind =
       (isAnonymous | CapFilter.bit(filter, CapFilter.place(campaign: campaign))) & 1
     // The flag of caps, moved to the place of `bind`.

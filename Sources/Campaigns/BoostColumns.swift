@@ -27,6 +27,13 @@ package struct BoostColumns: BitwiseCopyable, @unchecked Sendable {
     boosts.storeBytes(of: boost, toByteOffset: position * 4, as: Float.self)
     reasons[position] = reason.number
   }
+
+  /// `campaign`: its index; −1: none.
+  @inline(__always)
+  func write(_ position: Int, of campaign: Int32, key: UInt64) {
+    keys.storeBytes(of: key, toByteOffset: position &* 8, as: UInt64.self)
+    if let campaigns { campaigns[position] = campaign }
+  }
 }
 
 extension BoostReason {

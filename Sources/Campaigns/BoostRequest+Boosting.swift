@@ -3,10 +3,11 @@ internal import Core
 extension BoostRequest {
   /// Of each candidate the boost of its best campaign, or why there is none.
   ///
-  /// A block goes through in passes: its rows' entries; their campaigns; the gains and checks of
-  /// those; the choice; the keys. Passes that read memory which is not in a cache do nothing but
-  /// copy it, so that many misses are under way at once, and the others hardly branch. Allocates
-  /// one block for the batch.
+  /// Most candidates are answered by `sweep`, from one bit for each campaign. What is left of a
+  /// block, and all where such bits do not pay, goes through in passes: its rows' entries; their
+  /// campaigns; the gains and checks of those; the choice; the keys. Passes that read memory which
+  /// is not in a cache do nothing but copy it, so that many misses are under way at once, and the
+  /// others hardly branch. Allocates one block for the batch.
   /// - Parameters:
   ///   - rows: `count` rows of the catalog; one outside of it: unknown item.
   ///   - calibrated: `count` scores; what is not finite counts as 0.
@@ -14,18 +15,37 @@ extension BoostRequest {
     rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>, count: Int,
     into columns: BoostColumns
   ) {
-    withUnsafeTemporaryAllocation(byteCount: BoostBlock.bytes, alignment: 64) { room in
+    let hasBits = hasOpenBits(candidates: count) && audience.arm != .control
+    let bytes = BoostBlock.bytes + (hasBits ? count * 16 + tables.words * 8 : 0)
+    withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { room in
       guard let start = room.baseAddress else { preconditionFailure("a block has an address") }
       let block = BoostBlock(start)
       prepare(block)
-      var first = 0
-      while first < count {
-        let length = gather(rows + first, calibrated + first, count - first, block)
-        weigh(Int(block.ends[length - 1]), block)
-        choose(rows + first, first, length, block, columns)
-        writeKeys(first, length, block, columns)
-        first += length
+      guard hasBits else {
+        look(0..<count, rows, calibrated, block, columns)
+        return
       }
+      let entries = (start + BoostBlock.bytes).bindMemory(to: SIMD2<UInt64>.self, capacity: count)
+      let open = UnsafeMutableRawPointer(entries + count)
+        .bindMemory(to: UInt64.self, capacity: tables.words)
+      fillOpenBits(open, block)
+      sweep(rows: rows, calibrated: calibrated, count: count, open, entries, block, columns)
+    }
+  }
+
+  /// Those candidates, with all checks.
+  func look(
+    _ candidates: Range<Int>, _ rows: UnsafePointer<Int32>,
+    _ calibrated: UnsafePointer<Double>, _ block: BoostBlock, _ columns: BoostColumns
+  ) {
+    var first = candidates.lowerBound
+    while first < candidates.upperBound {
+      let length = gather(
+        rows + first, calibrated + first, candidates.upperBound - first, block)
+      if audience.arm != .control { weigh(Int(block.ends[length - 1]), block) }
+      choose(rows + first, first, length, block, columns)
+      writeKeys(first, length, block, columns)
+      first += length
     }
   }
 
@@ -35,20 +55,27 @@ extension BoostRequest {
     filter.copy(to: block.filter)
   }
 
+  @inline(__always)
+  func copyEntries(
+    _ rows: UnsafePointer<Int32>, _ length: Int, to copies: UnsafeMutablePointer<SIMD2<UInt64>>
+  ) {
+    let entries = UnsafeRawPointer(tables.rows)
+    let rowCount = tables.rowCount
+    for candidate in 0..<length {
+      let row = Int(UInt32(bitPattern: rows[candidate]))
+      // The entry after the last row is empty.
+      copies[candidate] = entries.load(
+        fromByteOffset: (row < rowCount ? row : rowCount) &* 16, as: SIMD2<UInt64>.self)
+    }
+  }
+
   /// Answers how many candidates fit into the block: at least one.
   func gather(
     _ rows: UnsafePointer<Int32>, _ calibrated: UnsafePointer<Double>, _ count: Int,
     _ block: BoostBlock
   ) -> Int {
     let limit = min(count, BoostBlock.candidates)
-    let entries = UnsafeRawPointer(tables.rows)
-    let rowCount = tables.rowCount
-    for candidate in 0..<limit {
-      let row = Int(UInt32(bitPattern: rows[candidate]))
-      // The entry after the last row is empty.
-      block.copies[candidate] = entries.load(
-        fromByteOffset: (row < rowCount ? row : rowCount) &* 16, as: SIMD2<UInt64>.self)
-    }
+    copyEntries(rows, limit, to: block.copies)
     var end = 0
     for candidate in 0..<limit {
       let entry = block.copies[candidate]
@@ -183,7 +210,8 @@ extension BoostRequest {
     guard checks & CheckBits.failures == 0, checks & CheckBits.caps != 0,
       mayBind || checks & CheckBits.bind != 0
     else { return false }
-    return isCapped(Int(block.campaigns[pair]), row, tables.rows[Int(row)])
+    return isCapped(
+      Int(block.campaigns[pair]), row, tables.rows[Int(row)], UnsafePointer(block.filter))
   }
 
   @inline(__always)
@@ -207,13 +235,9 @@ extension BoostRequest {
   ) {
     let none = Int32(truncatingIfNeeded: tables.count)
     for candidate in 0..<length {
-      let key = tables.keys[Int(block.chosen[candidate])]
-      columns.keys.storeBytes(of: key, toByteOffset: (first &+ candidate) &* 8, as: UInt64.self)
-    }
-    guard let campaigns = columns.campaigns else { return }
-    for candidate in 0..<length {
       let chosen = block.chosen[candidate]
-      campaigns[first &+ candidate] = chosen == none ? -1 : chosen
+      columns.write(
+        first &+ candidate, of: chosen == none ? -1 : chosen, key: hot[Int(chosen)].key)
     }
   }
 }

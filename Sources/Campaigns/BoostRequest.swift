@@ -5,7 +5,9 @@ internal import Core
 // Unchecked: plain addresses into immutable objects and the caller's buffers.
 package struct BoostRequest: BitwiseCopyable, @unchecked Sendable {
   let tables: CampaignTables
+  let set: Unmanaged<CampaignSet>
   let hot: UnsafePointer<CampaignHot>
+  let open: OpenCampaigns
   let standings: UnsafePointer<CampaignStanding>
   let posteriors: UnsafePointer<BetaPosterior>?
   package let audience: Audience
@@ -24,8 +26,9 @@ extension CampaignBoard {
     audience: Audience, scopes: UserScopes, ledgerMilliseconds: Int64, seed: UInt64
   ) -> BoostRequest {
     BoostRequest(
-      tables: set.tables, hot: hot, standings: standings, posteriors: posteriors,
-      audience: audience, scopes: scopes, filter: CapFilter(scopes, set: set),
+      tables: set.tables, set: .passUnretained(set), hot: hot, open: open, standings: standings,
+      posteriors: posteriors, audience: audience, scopes: scopes,
+      filter: CapFilter(scopes, set: set, nowDeciseconds: ledgerMilliseconds / 100),
       nowDeciseconds: ledgerMilliseconds / 100, seed: seed)
   }
 }
@@ -37,14 +40,21 @@ extension BoostRequest {
   }
 
   /// Whether one of the campaign's caps allows no more; of an anonymous user every cap.
-  func isCapped(_ campaign: Int, _ row: Int32, _ entry: RowEntry) -> Bool {
+  func isCapped(
+    _ campaign: Int, _ row: Int32, _ entry: RowEntry, _ filter: UnsafePointer<UInt64>
+  ) -> Bool {
     let record = tables.records[campaign]
     guard record.capCount > 0 else { return false }
     guard audience.user != 0 else { return true }
+    if tables.count <= CapFilter.campaigns,
+      CapFilter.mayBind(filter, .userCampaign, campaign, entry)
+    {
+      return true
+    }
     for index in 0..<Int(record.capCount) {
       let rule = tables.caps[Int(record.capStart) + index]
       // A row's artist is a cache miss, so the bit comes first.
-      guard filter.mayBind(rule.scope, campaign, entry),
+      guard CapFilter.mayBind(filter, rule.scope, campaign, entry),
         let key = capKey(rule.scope, record, row)
       else { continue }
       if scopes.isExhausted(rule, key: key, nowDeciseconds: nowDeciseconds) { return true }

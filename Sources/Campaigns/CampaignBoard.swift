@@ -15,21 +15,26 @@ package struct CampaignStanding: Sendable, BitwiseCopyable {
   }
 }
 
-/// All that the loop over candidates reads of a campaign: half a cache line.
+/// What the loop over candidates reads of a campaign that is open: half a cache line.
 struct CampaignHot: BitwiseCopyable {
   /// Micros of one goal.
   var worth: Double
   /// price · cost.
   var charge: Double
-  /// The flight's start in the upper 48 bits, `CheckBits` in the lower 16.
-  var opening: Int64
-  var flightEnd: Int64
+  var key: UInt64
+  /// `CheckBits` of the campaign itself.
+  var flags: UInt16
+
+  /// In the place after the last: of no campaign.
+  static var none: CampaignHot { CampaignHot() }
+
+  private init() { (worth, charge, key, flags) = (0, 0, 0, 0) }
 
   init(_ record: CampaignRecord, _ standing: CampaignStanding) {
     worth = record.worth
     charge = standing.price * record.cost
-    opening = record.flightStart << 16 | Int64(record.flags | standing.blocks)
-    flightEnd = record.flightEnd
+    key = record.key
+    flags = record.flags | standing.blocks
   }
 }
 
@@ -38,22 +43,38 @@ struct CampaignHot: BitwiseCopyable {
 // Unchecked: written in `init`, only read afterwards.
 package final class CampaignBoard: @unchecked Sendable {
   package let set: CampaignSet
+  /// By index, and `none` after the last.
   let hot: UnsafePointer<CampaignHot>
+  let open: OpenCampaigns
   let standings: UnsafePointer<CampaignStanding>
   let posteriors: UnsafePointer<BetaPosterior>?
   private let memory: FlatMemory
 
   /// One standing for each campaign of the set, by index; as many posteriors, or none: then all
-  /// are uniform.
-  package init(set: CampaignSet, standings: [CampaignStanding], posteriors: [BetaPosterior] = []) {
+  /// are uniform. Requests of about `timeUnixMilliseconds` are answered fastest: those between
+  /// the last beginning or end of a flight before it and the next after it.
+  package init(
+    set: CampaignSet, standings: [CampaignStanding], posteriors: [BetaPosterior] = [],
+    timeUnixMilliseconds: Int64
+  ) {
     precondition(standings.count == set.count, "a standing for each campaign")
     precondition(posteriors.isEmpty || posteriors.count == set.count, "all posteriors or none")
     self.set = set
     memory = FlatMemory()
     let records = set.tables.records
-    hot = memory.copy(standings.enumerated().map { CampaignHot(records[$0.offset], $0.element) })
+    var hot: [CampaignHot] = []
+    hot.reserveCapacity(set.count + 1)
+    for index in 0..<set.count { hot.append(CampaignHot(records[index], standings[index])) }
+    open = OpenCampaigns(hot, records, at: timeUnixMilliseconds, memory)
+    hot.append(.none)
+    self.hot = memory.copy(hot)
     self.standings = memory.copy(standings)
     self.posteriors = posteriors.isEmpty ? nil : memory.copy(posteriors)
+  }
+
+  /// Whether requests of this time are answered fastest.
+  package func isCurrent(at timeUnixMilliseconds: Int64) -> Bool {
+    open.holds(at: timeUnixMilliseconds)
   }
 
   package func price(_ campaign: Int32) -> Double { standings[Int(campaign)].price }

@@ -17,6 +17,17 @@ extension CampaignSet {
     return indexes
   }
 
+  /// A bit for each campaign with this flag; nil: none has it.
+  static func bits(_ records: [CampaignRecord], _ flag: UInt16) -> [UInt64]? {
+    var words = [UInt64](repeating: 0, count: OpenBits.words(campaigns: records.count))
+    var has = false
+    for (index, record) in records.enumerated() where record.flags & flag != 0 {
+      words[index >> 6] |= 1 << UInt64(index & 63)
+      has = true
+    }
+    return has ? words : nil
+  }
+
   static func records(_ sorted: [Entry]) -> ([CampaignRecord], [CapRule]) {
     var caps: [CapRule] = []
     var records: [CampaignRecord] = []

@@ -23,9 +23,12 @@ struct RowEntry: BitwiseCopyable {
   var artistHash: UInt8 = 0
   var releaseHash: UInt8 = 0
   /// Rising; of more than three campaigns the first is their place in `CampaignTables.overflow`.
-  var campaigns = InlineArray<3, Int32>(repeating: 0)
+  /// A place that is free has the number of campaigns, which is no campaign's index.
+  var campaigns: InlineArray<3, Int32>
 
   static var inline: Int { 3 }
+
+  init(campaigns count: Int) { campaigns = InlineArray(repeating: Int32(count)) }
 }
 
 /// The addresses of a set's memory: what the loop takes along instead of the object.
@@ -34,7 +37,7 @@ struct CampaignTables: BitwiseCopyable, @unchecked Sendable {
   var count: Int
   var rowCount: Int
   var records: UnsafePointer<CampaignRecord>
-  /// By index, and 0 after the last.
+  /// By index.
   var keys: UnsafePointer<UInt64>
   /// By row, and an empty one after the last.
   var rows: UnsafePointer<RowEntry>
@@ -43,6 +46,12 @@ struct CampaignTables: BitwiseCopyable, @unchecked Sendable {
   var artists: UnsafePointer<Int64>?
   var releases: UnsafePointer<Int64>?
   var caps: UnsafePointer<CapRule>
+  /// One bit for each campaign: it has caps; its value is drawn. nil: none.
+  var capped: UnsafePointer<UInt64>?
+  var drawn: UnsafePointer<UInt64>?
+
+  /// Of a bit for each campaign.
+  var words: Int { OpenBits.words(campaigns: count) }
 
   static var missing: Int64 { .min }
 }
@@ -116,10 +125,12 @@ package final class CampaignSet: @unchecked Sendable {
     self.promotions = promotions
     tables = CampaignTables(
       count: sorted.count, rowCount: catalog.rowCount, records: memory.copy(records),
-      keys: memory.copy(sorted.map(\.key) + [0]), rows: UnsafePointer(promotions.rows),
+      keys: memory.copy(sorted.map(\.key)), rows: UnsafePointer(promotions.rows),
       overflow: UnsafePointer(promotions.overflow),
       artists: promotions.artists.map { memory.copy($0) },
-      releases: promotions.releases.map { memory.copy($0) }, caps: memory.copy(caps))
+      releases: promotions.releases.map { memory.copy($0) }, caps: memory.copy(caps),
+      capped: CampaignSet.bits(records, CheckBits.caps).map { memory.copy($0) },
+      drawn: CampaignSet.bits(records, CheckBits.drawn).map { memory.copy($0) })
   }
 
   /// Of no campaigns.

@@ -3,6 +3,8 @@
 struct CapFilter: BitwiseCopyable {
   /// 1,024 bits by a campaign's index, 256 by an artist's hash, 256 by a release's.
   static var words: Int { 24 }
+  /// Of so many campaigns none shares its bit with another.
+  static var campaigns: Int { 1_024 }
   private var bits = InlineArray<24, UInt64>(repeating: 0)
 
   private init() {}
@@ -14,25 +16,44 @@ struct CapFilter: BitwiseCopyable {
   }
 
   @inline(__always)
-  static func place(campaign: Int) -> Int { campaign & 1_023 }
+  static func place(campaign: Int) -> Int { campaign & (campaigns - 1) }
   @inline(__always)
-  static func place(artist entry: RowEntry) -> Int { 1_024 + Int(entry.artistHash) }
+  static func place(artist entry: RowEntry) -> Int { place(artist: entry.artistHash) }
   @inline(__always)
-  static func place(release entry: RowEntry) -> Int { 1_280 + Int(entry.releaseHash) }
+  static func place(artist hash: UInt8) -> Int { 1_024 + Int(hash) }
+  @inline(__always)
+  static func place(release entry: RowEntry) -> Int { place(release: entry.releaseHash) }
+  @inline(__always)
+  static func place(release hash: UInt8) -> Int { 1_280 + Int(hash) }
 
-  /// Campaigns are known by their index here; those that the set does not have are left out.
-  init(_ scopes: UserScopes, set: CampaignSet) {
+  /// Campaigns are known by their index here; those that the set does not have are left out, and
+  /// so are those whose caps the user has not reached.
+  init(_ scopes: UserScopes, set: CampaignSet, nowDeciseconds: Int64) {
     var filter = CapFilter()
     scopes.forEach { scope, key in
       switch scope {
       case .userCampaign:
-        guard let index = set.index(ofKey: key) else { return }
+        guard let index = set.index(ofKey: key),
+          CapFilter.isCapped(
+            set.caps(index), by: key, scopes, nowDeciseconds: nowDeciseconds)
+        else { return }
         filter.insert(CapFilter.place(campaign: Int(index)))
       case .userArtist: filter.insert(1_024 + Int(CapFilter.hash(key)))
       case .userRelease: filter.insert(1_280 + Int(CapFilter.hash(key)))
       }
     }
     self = filter
+  }
+
+  /// Whether a cap of user × campaign allows no more of the campaign with this key.
+  static func isCapped(
+    _ caps: UnsafeBufferPointer<CapRule>, by key: UInt64, _ scopes: UserScopes,
+    nowDeciseconds: Int64
+  ) -> Bool {
+    for rule in caps where rule.scope == .userCampaign {
+      if scopes.isExhausted(rule, key: key, nowDeciseconds: nowDeciseconds) { return true }
+    }
+    return false
   }
 
   private mutating func insert(_ place: Int) {
@@ -49,13 +70,24 @@ struct CapFilter: BitwiseCopyable {
     words[place >> 6] >> UInt64(truncatingIfNeeded: place & 63)
   }
 
-  func mayBind(_ scope: CapScope, _ campaign: Int, _ entry: RowEntry) -> Bool {
+  /// Whether there is anything by artist or release.
+  var hasRows: Bool {
+    var any: UInt64 = 0
+    for word in 16..<CapFilter.words { any |= bits[word] }
+    return any != 0
+  }
+
+  /// Of a copy of the filter.
+  @inline(__always)
+  static func mayBind(
+    _ words: UnsafePointer<UInt64>, _ scope: CapScope, _ campaign: Int, _ entry: RowEntry
+  ) -> Bool {
     let place =
       switch scope {
       case .userCampaign: CapFilter.place(campaign: campaign)
       case .userArtist: CapFilter.place(artist: entry)
       case .userRelease: CapFilter.place(release: entry)
       }
-    return bits[place >> 6] >> UInt64(place & 63) & 1 != 0
+    return bit(words, place) & 1 != 0
   }
 }

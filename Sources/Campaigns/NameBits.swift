@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Core
 
 /// One bit of every campaign for each name of a kind (market, surface, tier, segment): whether the
@@ -22,7 +23,7 @@ final class NameBits: @unchecked Sendable {
       throw .tooManyNames(kind: kind, distinct.count)
     }
     names = NameTable(distinct)
-    wordsEach = max((lists.count + 63) / 64, 1)
+    wordsEach = OpenBits.words(campaigns: lists.count)
     let total = (distinct.count + 1) * wordsEach
     words = .allocate(capacity: total)
     words.initialize(repeating: 0, count: total)
@@ -65,11 +66,11 @@ final class FlatMemory: @unchecked Sendable {
   private var blocks: [UnsafeMutableRawPointer] = []
   private(set) var bytes = 0
 
-  deinit { for block in blocks { block.deallocate() } }
+  deinit { for block in blocks { crescendo_free_table(block) } }
 
   func copy<T: BitwiseCopyable>(_ values: [T]) -> UnsafePointer<T> {
     let byteCount = max(values.count * MemoryLayout<T>.stride, 1)
-    let block = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    let block = crescendo_allocate_table(byteCount)
     blocks.append(block)
     bytes += byteCount
     let typed = block.bindMemory(to: T.self, capacity: max(values.count, 1))

@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Core
 
 /// Which campaigns promote which row.
@@ -18,9 +19,9 @@ final class Promotions: @unchecked Sendable {
   /// miss.
   init(_ campaigns: [Campaign], catalog: CampaignCatalog) throws(CampaignSetError) {
     rowCount = catalog.rowCount
-    let room = UnsafeMutableRawPointer.allocate(byteCount: (rowCount + 1) * 16, alignment: 64)
+    let room = crescendo_allocate_table((rowCount + 1) * 16)
     rows = room.bindMemory(to: RowEntry.self, capacity: rowCount + 1)
-    rows.initialize(repeating: RowEntry(), count: rowCount + 1)
+    rows.initialize(repeating: RowEntry(campaigns: campaigns.count), count: rowCount + 1)
     overflow = .allocate(capacity: 1)
     let total = campaigns.reduce(0) { $0 + $1.items.count }
     guard total <= Limits.promotions else { throw .tooManyItems(total) }
@@ -43,7 +44,7 @@ final class Promotions: @unchecked Sendable {
   }
 
   deinit {
-    rows.deallocate()
+    crescendo_free_table(rows)
     overflow.deallocate()
   }
 

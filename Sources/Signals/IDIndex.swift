@@ -28,9 +28,8 @@ struct IDIndex: ~Copyable, @unchecked Sendable {
     let capacity = indexCapacity(count: count)
     mask = capacity - 1
     self.seed = seed
-    slots = UnsafeMutableRawPointer.allocate(
-      byteCount: capacity * MemoryLayout<Slot>.stride, alignment: 64
-    ).bindMemory(to: Slot.self, capacity: capacity)
+    slots = crescendo_allocate_table(capacity * MemoryLayout<Slot>.stride)
+      .bindMemory(to: Slot.self, capacity: capacity)
     // An empty slot has id 0, which no row has, and row −1: the answer to a search for id 0.
     slots.initialize(repeating: Slot(id: 0, row: -1), count: capacity)
     for row in 0..<count {
@@ -54,7 +53,7 @@ struct IDIndex: ~Copyable, @unchecked Sendable {
   }
 
   deinit {
-    slots.deallocate()
+    crescendo_free_table(slots)
   }
 
   /// The row of `id`; −1 when there is none.

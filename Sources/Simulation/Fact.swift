@@ -13,6 +13,20 @@ enum Fact {
   case lapsed(reservation: UInt64, at: Int64)
 }
 
+extension Fact {
+  /// When it was decided, ledger time, if the journal must know; nil: nothing was changed.
+  var recordedAt: Int64? {
+    switch self {
+    case .defined, .funded: nil
+    case .allocated(let answer): answer.at
+    case .exposed(_, let outcome, _, let at):
+      [.settled, .settledLate, .unpaid].contains(outcome) ? at : nil
+    case .released(_, let outcome, let at): outcome == .released ? at : nil
+    case .lapsed(_, let at): at
+    }
+  }
+}
+
 /// What a report or a release speaks of.
 struct Heard {
   var reservation: UInt64

@@ -50,6 +50,8 @@ final class Oracle {
   /// Exposures whose entries must be in the journal.
   private var journaled: [(reservation: UInt64, at: Int64)] = []
   private(set) var repeatedTooLate = 0
+  /// The latest ledger time of what the journal has.
+  private var latest = Int64.min
   var violations: [String] = []
 
   init(times: LedgerTimes) { self.times = times }
@@ -57,6 +59,7 @@ final class Oracle {
   var capsChecked: Int { caps.checked }
 
   func confirm(_ fact: Fact) {
+    latest = max(latest, fact.recordedAt ?? .min)
     switch fact {
     case .defined(let campaign, let rules, let version):
       caps.define(campaign, rules, version: version)
@@ -208,6 +211,7 @@ final class Oracle {
 
   /// After a start on another boot nobody knows how long it took: what is open has its whole time.
   func restarted(at now: Int64, isSameBoot: Bool) {
+    if now < latest { violations.append("ledger time went back from \(latest) to \(now)") }
     for reservation in open {
       guard let expires = placements[reservation]?.expires else { continue }
       placements[reservation]?.until = isSameBoot ? expires : now + times.reservation

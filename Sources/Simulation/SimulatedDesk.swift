@@ -103,12 +103,13 @@ struct SimulatedDesk {
   }
 
   /// Empty: nothing is spent, and everything is free.
-  func board(isSpent: [Bool], prices: [Double]) -> ServedBoard {
+  func board(isSpent: [Bool], prices: [Double], at now: Int64) -> ServedBoard {
     let standings = (0..<set.count).map { index in
       CampaignStanding(
         price: prices.isEmpty ? 0 : prices[index], isSpent: !isSpent.isEmpty && isSpent[index])
     }
-    return ServedBoard(CampaignBoard(set: set, standings: standings), version: version)
+    return ServedBoard(
+      CampaignBoard(set: set, standings: standings, timeUnixMilliseconds: now), version: version)
   }
 
   // MARK: Changes

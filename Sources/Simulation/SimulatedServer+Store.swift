@@ -128,7 +128,7 @@ extension SimulatedServer {
         ?? false
     }
     let prices = desk.published.map { _ in Double(simulation.random.below(1_000)) / 1_000 }
-    let board = desk.board(isSpent: spent, prices: prices)
+    let board = desk.board(isSpent: spent, prices: prices, at: simulation.clocks.unix)
     for loop in boards.indices {
       loopMail.append { [unowned self] in boards[loop] = board }
     }

@@ -75,7 +75,8 @@ final class SimulatedServer {
     shardMail = Array(repeating: MailQueue(), count: count)
     parked = Array(repeating: [], count: count)
     costs = desk.costs
-    boards = Array(repeating: desk.board(isSpent: [], prices: []), count: 2)
+    let board = desk.board(isSpent: [], prices: [], at: simulation.clocks.unix)
+    boards = Array(repeating: board, count: 2)
   }
 
   /// Ledger time.

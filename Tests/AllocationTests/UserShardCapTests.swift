@@ -42,7 +42,8 @@ import Testing
       entries, policy: CampaignPolicy(currency: "EUR"),
       catalog: CampaignCatalog(rowCount: 2, row: { Int32($0) }, artist: { _ in 77 }))
     let board = CampaignBoard(
-      set: set, standings: campaigns.map { _ in CampaignStanding(price: 0) })
+      set: set, standings: campaigns.map { _ in CampaignStanding(price: 0) },
+      timeUnixMilliseconds: Self.now)
     let audience = try #require(
       set.audience(
         market: .empty, surface: .empty, tier: .empty,

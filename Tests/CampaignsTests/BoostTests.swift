@@ -42,6 +42,7 @@ struct ServedBoosts {
   func batchesAreWhatThePlainOracleSays(extreme: Bool) throws {
     var random = SplitMix64(seed: extreme ? 11 : 5)
     var pairs = 0
+    var byBits = 0
     var reasons: Set<BoostReason> = []
     while pairs < 120_000 {
       var world = BoostWorld.random(
@@ -49,6 +50,8 @@ struct ServedBoosts {
       if random.next() % 3 == 0 {
         world.policy.holdout = HoldoutRule(salt: "s", controlBuckets: 3_000)
       }
+      // Requests of about that time go by bits, the others by all checks.
+      world.boardTime = Int64(random.next() % 1_200)
       let board = try world.board
       for _ in 0..<4 {
         let request = world.request(&random)
@@ -59,9 +62,11 @@ struct ServedBoosts {
         let scores = rows.map { _ in score(&random, extreme: extreme) }
         reasons.formUnion(try check(world, board, request, rows, scores))
         pairs += rows.count
+        if board.isCurrent(at: request.time) { byBits += rows.count }
       }
     }
     #expect(reasons.count == 12, "every reason came up")
+    #expect(byBits > 20_000 && pairs - byBits > 20_000)
   }
 
   private func score(_ random: inout SplitMix64, extreme: Bool) -> Double {
@@ -132,6 +137,21 @@ struct ServedBoosts {
     _ = try check(world, board, BoostWorld.Request(), rows, rows.map { _ in 0.5 })
   }
 
+  /// Where a bit for each campaign costs more than the few candidates, all checks are made.
+  @Test func bitsAreWorkedOutWhereTheyPay() throws {
+    var random = SplitMix64(seed: 8)
+    let world = BoostWorld.random(&random, count: 500, extreme: false)
+    let board = try world.board
+    try BoostWorld.Request().with(board) { view in
+      #expect(view.tables.words == 8)
+      #expect(view.hasOpenBits(candidates: 1) && !view.hasOpenBits(candidates: 0))
+    }
+    var late = BoostWorld.Request()
+    late.time = 1_199
+    #expect(!board.isCurrent(at: late.time))
+    try late.with(board) { #expect(!$0.hasOpenBits(candidates: 500)) }
+  }
+
   @Test func scoresThatAreNoNumbersBoostNothing() throws {
     var random = SplitMix64(seed: 2)
     let world = BoostWorld.random(&random, count: 20, extreme: false)
@@ -148,7 +168,7 @@ struct ServedBoosts {
 
   @Test func aBlockHoldsAnyCandidate() {
     #expect(BoostBlock.pairs >= Limits.campaignsPerItem)
-    #expect(MemoryLayout<RowEntry>.size == 16 && MemoryLayout<CampaignHot>.size == 32)
+    #expect(MemoryLayout<RowEntry>.size == 16 && MemoryLayout<CampaignHot>.stride == 32)
     #expect(BoostReason.allCases.allSatisfy { $0.number == $0.rawValue })
   }
 }

@@ -29,6 +29,8 @@ struct BoostWorld {
   var posteriors: [String: BetaPosterior] = [:]
   var policy = CampaignPolicy(currency: "USD")
   var rowCount = 40
+  /// About which time the board is made.
+  var boardTime: Int64 = 500
   /// By row.
   var artists: [Int64?] = []
   var releases: [Int64?] = []
@@ -57,7 +59,7 @@ struct BoostWorld {
           let own = flags[id] ?? (0, false, false)
           return CampaignStanding(price: own.price, isOff: own.isOff, isSpent: own.isSpent)
         },
-        posteriors: set.ids.map { posteriors[$0] ?? .uniform })
+        posteriors: set.ids.map { posteriors[$0] ?? .uniform }, timeUnixMilliseconds: boardTime)
     }
   }
 

@@ -22,7 +22,7 @@ enum ImportRules {
     "CNghttp2": ["HTTP2"], "COpenSSL": ["Crypto"], "CProtobufC": ["Wire"],
     "CSQLite": ["SQLiteStorage"], "CZlib": ["Wire"],
     "CCrescendoProto": ["Wire"], "CLinux": ["Syscalls"],
-    "CKernels": ["Models", "Signals", "Engine", "Wire"],
+    "CKernels": ["Campaigns", "Models", "Signals", "Engine", "Wire"],
   ]
 
   /// What is pure: no C but CKernels, no clock, no thread, no file.

@@ -11,6 +11,12 @@ double crescendo_log1p(double x);
 // Asks for the cache line at an address that is read soon.
 static inline void crescendo_prefetch(const void *address) { __builtin_prefetch(address); }
 
+// Memory of a table that is read at random: on cache lines of its own, and what is as long as a
+// huge page on huge pages, where the system has them, so that a read costs no walk through page
+// tables beside its cache miss. Never null: without memory the process ends. Not cleared.
+__attribute__((returns_nonnull)) void *crescendo_allocate_table(size_t bytes);
+void crescendo_free_table(void *table);
+
 // The float of an IEEE 754 half, exactly.
 float crescendo_widen_f16(uint16_t half);
 

@@ -3,15 +3,19 @@ internal import Core
 internal import Executors
 internal import Ledger
 internal import Logging
+internal import Synchronization
 internal import Syscalls
 
 /// The threads of the ledger: every user shard on its shard's thread, the store on a thread of its
-/// own, messages between them. Nothing waits for anything.
-// Unchecked: `shards[i]` and `parked[i]` belong to the thread of shard i, `store` and `storeSide`
-// to the store's thread; the rest never changes once `start` was called.
+/// own, messages between them. Nothing waits for anything, but a shard's thread for the microsecond
+/// in which a loop reads what a user has had.
+// Unchecked: `shards[i]` belongs to whoever holds `turns[i]`, `parked[i]` to the thread of shard i,
+// `store` to the store's thread; the rest never changes once `start` was called.
 final class LedgerRuntime: @unchecked Sendable {
   let executor: any ShardExecutor
   let shards: [UserShard]
+  /// Held by a shard's thread while it works on the ledger's mail, and by a loop that reads.
+  private let turns: [Turn]
   /// Ledger time, milliseconds; never goes back.
   let now: @Sendable () -> Int64
   let logger: Logger
@@ -42,6 +46,7 @@ final class LedgerRuntime: @unchecked Sendable {
     self.executor = executor
     self.now = now
     self.logger = logger
+    turns = shards.map { _ in Turn() }
     parked = Array(repeating: [], count: shards.count)
   }
 
@@ -73,9 +78,24 @@ final class LedgerRuntime: @unchecked Sendable {
 
   /// Runs `body` on the thread of a shard. False when the server stops: it will not run.
   func onShard(_ shard: Int, _ body: @escaping (UserShard) -> Void) -> Bool {
-    Posted.to(executor, shard: shard) { [self] index in
+    post(shard) { [self] index in
       body(shards[index])
       ask(index)
+    }
+  }
+
+  /// Reads a shard from another thread, now, if its own is not at work on it; nil: it is.
+  func peek<Result>(_ shard: Int, _ body: (UserShard) -> Result) -> Result? {
+    turns[shard].lock.withLockIfAvailable { _ in body(shards[shard]) }
+  }
+
+  private final class Turn: Sendable {
+    let lock = Mutex<Void>(())
+  }
+
+  private func post(_ shard: Int, _ body: @escaping (Int) -> Void) -> Bool {
+    Posted.to(executor, shard: shard) { [turns] index in
+      turns[index].lock.withLock { _ in body(index) }
     }
   }
 
@@ -116,7 +136,7 @@ final class LedgerRuntime: @unchecked Sendable {
 
   private func answer(_ index: Int, _ campaign: UInt64, _ lease: Lease?, isSpent: Bool) {
     // When the server stops, the lease is reclaimed at the next start.
-    _ = Posted.to(executor, shard: index) { [self] index in
+    _ = post(index) { [self] index in
       let now = now()
       if let lease {
         shards[index].grant(lease, at: now)
@@ -204,7 +224,7 @@ final class LedgerRuntime: @unchecked Sendable {
     // Shards give their leases back themselves; the store takes none away. After the machine has
     // slept, what a shard decided before may still be on its way, by a lease that has ended since.
     for index in shards.indices {
-      _ = Posted.to(executor, shard: index) { [self] index in
+      _ = post(index) { [self] index in
         _ = shards[index].expire(upTo: now, limit: Limits.ledgerExpiries)
         gauges.set(shards[index])
         flush(index)

@@ -28,6 +28,7 @@ final class PaceKeeper: @unchecked Sendable {
   private var recorder: TrafficRecorder
   private var series: [UInt64: SpendSeries] = [:]
   private var lastTick: Int64?
+  private var latest: CampaignBoard?
   private var lastNote: Int64 = 0
   /// Batches with boosts and allocations, since the last tick; from any loop.
   let demand = Counter()
@@ -110,11 +111,14 @@ final class PaceKeeper: @unchecked Sendable {
   /// What requests read from now on.
   func board() -> CampaignBoard {
     guard let set else { preconditionFailure("a board of no campaigns") }
-    return CampaignBoard(
+    let board = CampaignBoard(
       set: set,
       standings: definitions.indices.map {
         CampaignStanding(price: table.prices[$0], isSpent: isSpent[$0])
-      }, posteriors: set.hasExploration ? posteriors : [])
+      }, posteriors: set.hasExploration ? posteriors : [],
+      timeUnixMilliseconds: clock.unixMilliseconds())
+    latest = board
+    return board
   }
 
   /// Reckons prices anew; whether anything that requests read has changed.
@@ -132,7 +136,7 @@ final class PaceKeeper: @unchecked Sendable {
     }
     let (before, movements) = (table.prices, store.takeMovements())
     table.tick(now: now, reports: definitions.map { movements[$0.key]?.pacing ?? PacingReport() })
-    var hasChanged = before != table.prices
+    var hasChanged = before != table.prices || latest?.isCurrent(at: now) == false
     for index in definitions.indices {
       guard let movement = movements[definitions[index].key] else { continue }
       if movement.settled > 0 {
