@@ -29,6 +29,8 @@ final class LoopServices {
   var watchers: [UnsafeMutableRawPointer: Bool] = [:]
   private var turn: UInt64 = 0
   private var turnBegunNanoseconds: UInt64 = 0
+  private var wallTurn: UInt64 = .max
+  private var wallUnixMilliseconds: Int64 = 0
 
   init(
     engine: Engine, eventLoop: EventLoop, health: ServingState, metrics: LoopMetrics,
@@ -167,9 +169,17 @@ final class LoopServices {
     return Int32(base + random.next() % base)
   }
 
+  /// The wall clock, read once a turn.
+  func turnUnixMilliseconds() -> Int64 {
+    if wallTurn != eventLoop.turn {
+      wallTurn = eventLoop.turn
+      wallUnixMilliseconds = engine.clock.unixMilliseconds()
+    }
+    return wallUnixMilliseconds
+  }
+
   /// What a call that begins now may take in place.
-  func inPlaceNanosecondsLeft() -> UInt64 {
-    let now = engine.clock.monotonicNanoseconds()
+  func inPlaceNanosecondsLeft(now: UInt64) -> UInt64 {
     if turn != eventLoop.turn {
       turn = eventLoop.turn
       turnBegunNanoseconds = now
@@ -178,15 +188,17 @@ final class LoopServices {
     return spent < Limits.serving.inPlaceTurnNanoseconds ? Limits.serving.inPlaceNanoseconds : 0
   }
 
-  /// Notes what a batch came to, for its call's record.
+  /// Notes what a batch came to, for its call's record; answers what the clock says.
+  @discardableResult
   func note(
     _ outcome: ScoreOutcome, of candidates: Int, _ call: ServerCall, since encodingBegan: UInt64
-  ) {
+  ) -> UInt64 {
     var timing = call.timing
     timing.queueNanoseconds = max(timing.queueNanoseconds, outcome.queueNanoseconds)
     timing.candidates += candidates
     timing.scoreNanoseconds += outcome.scoreNanoseconds
-    let encoding = engine.clock.monotonicNanoseconds() - encodingBegan
+    let now = engine.clock.monotonicNanoseconds()
+    let encoding = now - encodingBegan
     timing.encodeNanoseconds += encoding
     call.timing = timing
     metrics.candidates(outcome.fidelity, outcome.reason, count: candidates - outcome.unknown)
@@ -195,6 +207,7 @@ final class LoopServices {
     metrics.work.score.record(outcome.scoreNanoseconds)
     metrics.work.work.add(outcome.scoreNanoseconds)
     metrics.encode.record(encoding)
+    return now
   }
 
   fileprivate func note(_ figures: LoopFigures) {

@@ -32,8 +32,6 @@ struct ScoreWork {
   /// With `want_boosts`, and of an allocation.
   var boost: BoostWork?
   var allocation: AllocationWork?
-  /// When the loop began with it; nanoseconds.
-  var begunNanoseconds: UInt64 = 0
 
   enum Kind {
     case unary
