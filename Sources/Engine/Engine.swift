@@ -73,12 +73,15 @@ package final class Engine: @unchecked Sendable {
   }
 
   /// Computes what does not depend on the candidates. What is allocated lies in `arena`.
+  /// `nowUnixMilliseconds`: the wall clock, where the caller has just read it.
   package func plan(
     _ call: UnsafeMutablePointer<ScoreCall>, _ blueprint: Blueprint,
-    _ request: ScoreRequestView, arena: UnsafeMutablePointer<Arena>
+    _ request: ScoreRequestView, arena: UnsafeMutablePointer<Arena>,
+    nowUnixMilliseconds: Int64? = nil
   ) throws(CallFailure) {
     var planner = ScorePlanner(
-      self, blueprint, request, arena, nowUnixMilliseconds: clock.unixMilliseconds())
+      self, blueprint, request, arena,
+      nowUnixMilliseconds: nowUnixMilliseconds ?? clock.unixMilliseconds())
     call.pointee.plan = try planner.plan()
     call.pointee.sliceCount = 0
     call.pointee.control.pointee.begin()
@@ -90,13 +93,15 @@ package final class Engine: @unchecked Sendable {
   /// `inPlaceNanoseconds` is what the loop may still spend in this turn. `outlivesMessage`: `run`
   /// comes later than the message goes. Nothing that is a worse
   /// answer than the request allows is begun: DEADLINE_EXCEEDED where time is short,
-  /// RESOURCE_EXHAUSTED where the queue is long.
+  /// RESOURCE_EXHAUSTED where the queue is long. `now`: the clock, where the caller has just read
+  /// it.
   package func schedule(
     _ call: UnsafeMutablePointer<ScoreCall>, lowest: Fidelity, arena: UnsafeMutablePointer<Arena>,
-    inPlaceNanoseconds: UInt64 = Limits.serving.inPlaceNanoseconds, outlivesMessage: Bool = false
+    inPlaceNanoseconds: UInt64 = Limits.serving.inPlaceNanoseconds, outlivesMessage: Bool = false,
+    now: UInt64? = nil
   ) throws(CallFailure) {
     guard let plan = call.pointee.plan else { preconditionFailure("planned before scheduled") }
-    let now = clock.monotonicNanoseconds()
+    let now = now ?? clock.monotonicNanoseconds()
     guard now < call.pointee.deadlineNanoseconds else {
       throw CallFailure(.deadlineExceeded, "the deadline had passed before any work was done")
     }

@@ -60,6 +60,12 @@ package struct ScoreCall {
     control.pointee.stop(.cancelled)
   }
 
+  /// What the clock said when the scores were there, where that is only just now: of a call that was
+  /// scored in place. Nil elsewhere.
+  package var endedInPlaceNanoseconds: UInt64? {
+    executesInPlace ? slices?.pointee.endedNanoseconds : nil
+  }
+
   /// The time that the answer is for; set by `Engine.plan`. Milliseconds since 1970.
   package var timeUnixMilliseconds: Int64 { plan?.timeUnixMilliseconds ?? 0 }
 

@@ -25,6 +25,26 @@ package struct ScoreColumns: BitwiseCopyable {
     self.reasons = reasons
   }
 
+  /// The same at all positions of a block, column by column.
+  func write(
+    _ block: Range<Int>, output: Double, raw: Double, _ fidelity: Fidelity, _ reason: Reason
+  ) {
+    if let outputs {
+      (outputs + block.lowerBound).update(repeating: output, count: block.count)
+    }
+    let score = Float(output)
+    for position in block {
+      scores.storeBytes(of: score, toByteOffset: position &* 4, as: Float.self)
+    }
+    if let rawScores {
+      for position in block {
+        rawScores.storeBytes(of: raw, toByteOffset: position &* 8, as: Double.self)
+      }
+    }
+    (fidelities + block.lowerBound).update(repeating: fidelity.rawValue, count: block.count)
+    (reasons + block.lowerBound).update(repeating: reason.rawValue, count: block.count)
+  }
+
   @inline(__always)
   func write(
     _ position: Int, output: Double, raw: Double, _ fidelity: Fidelity, _ reason: Reason

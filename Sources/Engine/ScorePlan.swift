@@ -37,9 +37,10 @@ struct UserVectorValue: BitwiseCopyable {
 
 /// Builds the plan of one request. Everything it allocates lies in the request's arena.
 struct ScorePlanner {
-  let engine: Engine
-  let serving: Serving
-  let blueprint: Blueprint
+  // Unretained: whoever plans holds the engine, and that all else.
+  private unowned(unsafe) let engine: Engine
+  private unowned(unsafe) let serving: Serving
+  private unowned(unsafe) let blueprint: Blueprint
   let request: ScoreRequestView
   let arena: UnsafeMutablePointer<Arena>
   let timeUnixMilliseconds: Int64

@@ -9,7 +9,7 @@ extension ScoreSlicePointer {
     let began = clock.monotonicNanoseconds()
     let level = pointee.call.pointee.targetLevel
     return plan.blueprint._withUnsafeGuaranteedRef { blueprint in
-      let result =
+      let (result, ended) =
         if level == Levels.prior {
           scoreInOnePass(plan, clock, blueprint, began: began) {
             writePriors($0, plan, blueprint, pointee.call.pointee.targetReason)
@@ -21,7 +21,8 @@ extension ScoreSlicePointer {
         } else {
           scoreByCheckpoints(plan, clock, blueprint, began: began)
         }
-      pointee.scoreNanoseconds = clock.monotonicNanoseconds() - began
+      pointee.scoreNanoseconds = ended - began
+      pointee.endedNanoseconds = ended
       return result
     }
   }
@@ -34,19 +35,19 @@ extension ScoreSlicePointer {
     return now >= call.pointee.deadlineNanoseconds ? .deadline : nil
   }
 
-  /// Block by block to the level, looking at the clock between blocks.
+  /// Block by block to the level, looking at the clock between blocks; and what it said last.
   @inline(__always)
   private func scoreInOnePass(
     _ plan: ScorePlan, _ clock: Clock, _ blueprint: Blueprint, began: UInt64,
     _ write: (Range<Int>) -> Void
-  ) -> SliceResult {
+  ) -> (SliceResult, ended: UInt64) {
     let level = pointee.call.pointee.targetLevel
     var pace = BlockPace(blueprint.cost, level)
     var (start, now) = (0, began)
     while start < pointee.count {
       if let reason = stop(at: now) ?? pointee.call.pointee.control.pointee.miss?.reason {
         learn(blueprint, level, candidates: start, unknown: pointee.unknown, now - began)
-        return SliceResult(level: Levels.prior, reason: reason)
+        return (SliceResult(level: Levels.prior, reason: reason), now)
       }
       let end = Swift.min(start + pace.candidates, pointee.count)
       findRows(start..<end, plan)
@@ -56,14 +57,14 @@ extension ScoreSlicePointer {
       (start, now) = (end, ended)
     }
     learn(blueprint, level, candidates: start, unknown: pointee.unknown, now - began)
-    return SliceResult(level: level, reason: .ok)
+    return (SliceResult(level: level, reason: .ok), now)
   }
 
   /// Checkpoint by checkpoint, all candidates to one before any goes on: so that after a wrong
-  /// estimate the last checkpoint stands for all of them.
+  /// estimate the last checkpoint stands for all of them. And what the clock said last.
   private func scoreByCheckpoints(
     _ plan: ScorePlan, _ clock: Clock, _ blueprint: Blueprint, began: UInt64
-  ) -> SliceResult {
+  ) -> (SliceResult, ended: UInt64) {
     let call = pointee.call
     let target = call.pointee.targetLevel
     var now = began
@@ -79,7 +80,7 @@ extension ScoreSlicePointer {
         }
         if let reason {
           learnUnfinished(blueprint, level, start, now - began, passed[level - 1])
-          return SliceResult(level: level - 1, reason: reason)
+          return (SliceResult(level: level - 1, reason: reason), now)
         }
         let end = Swift.min(start + pace.candidates, pointee.count)
         if level == 1 { findRows(start..<end, plan) }
@@ -94,7 +95,7 @@ extension ScoreSlicePointer {
       passed[level] = now - began
     }
     learn(blueprint, target, passed)
-    return SliceResult(level: target, reason: .ok)
+    return (SliceResult(level: target, reason: .ok), now)
   }
 
   // MARK: Rows
@@ -130,7 +131,9 @@ extension ScoreSlicePointer {
   private func countUnknown(_ range: Range<Int>, _ plan: ScorePlan) {
     var unknown = 0
     if pointee.positions == nil {
-      for index in range where plan.rows[index] < 0 { unknown += 1 }
+      let rows = plan.rows
+      // Their signs, without a branch: vectors of them at a time.
+      for index in range { unknown &+= Int(UInt32(bitPattern: rows[index]) >> 31) }
     } else {
       for index in range where plan.rows[position(index)] < 0 { unknown += 1 }
     }
@@ -172,6 +175,9 @@ extension ScoreSlicePointer {
     _ block: Range<Int>, _ plan: ScorePlan, _ writer: SumWriter, _ sum: Double
   ) {
     let output = writer.output(of: sum)
+    if pointee.positions == nil, pointee.unknown == 0 {
+      return writer.write(block, output: output, sum)
+    }
     for index in block {
       let position = position(index)
       if plan.rows[position] < 0 {

@@ -37,6 +37,8 @@ struct ScoreSlice: BitwiseCopyable {
   var submittedNanoseconds: UInt64 = 0
   var queueNanoseconds: UInt64 = 0
   var scoreNanoseconds: UInt64 = 0
+  /// What the clock said when scoring ended.
+  var endedNanoseconds: UInt64 = 0
 }
 
 typealias ScoreSlicePointer = UnsafeMutablePointer<ScoreSlice>

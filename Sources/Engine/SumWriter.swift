@@ -40,6 +40,11 @@ struct SumWriter {
       byPosition ? position : index, output: output, raw: sum, fidelity, reason)
   }
 
+  /// The same for a block of candidates that are all known and in the order of the request.
+  func write(_ block: Range<Int>, output: Double, _ sum: Double) {
+    columns.write(block, output: output, raw: sum, fidelity, reason)
+  }
+
   @inline(__always)
   func writePrior(_ index: Int, _ position: Int, _ prior: Double) {
     columns.write(byPosition ? position : index, output: prior, raw: .nan, fidelity, reason)

@@ -17,18 +17,22 @@ final class LoopServices {
   let provenance: UnsafeMutablePointer<ProvenanceTemplate>
   let health: ServingState
   let logger: Logger
-  let metrics: LoopMetrics
+  /// Where it lies, so that no call copies it.
+  private let counts: UnsafeMutablePointer<LoopMetrics>
   let logsCalls: Bool
-  var random: SplitMix64
-  var pool = ScorePool()
+  // Unchecked, here and below: touched by one thread, and never while they are in use further up.
+  @exclusivity(unchecked) var random: SplitMix64
+  @exclusivity(unchecked) var pool = ScorePool()
   /// Nil without a data folder.
   var campaigns: LoopCampaigns?
   /// For messages that are decoded and done with at once.
   let reportArena: UnsafeMutablePointer<Arena>
   /// Calls of `Watch`; whether their service is one of ours.
   var watchers: [UnsafeMutableRawPointer: Bool] = [:]
-  private var turn: UInt64 = 0
-  private var turnBegunNanoseconds: UInt64 = 0
+  @exclusivity(unchecked) private var turn: UInt64 = 0
+  @exclusivity(unchecked) private var turnBegunNanoseconds: UInt64 = 0
+  @exclusivity(unchecked) private var wallTurn: UInt64 = .max
+  @exclusivity(unchecked) private var wallUnixMilliseconds: Int64 = 0
 
   init(
     engine: Engine, eventLoop: EventLoop, health: ServingState, metrics: LoopMetrics,
@@ -37,7 +41,8 @@ final class LoopServices {
     self.engine = engine
     self.eventLoop = eventLoop
     self.health = health
-    self.metrics = metrics
+    counts = .allocate(capacity: 1)
+    counts.initialize(to: metrics)
     self.logger = logger
     logsCalls = logger.logLevel <= .debug
     random = SplitMix64(seed: seed)
@@ -60,9 +65,12 @@ final class LoopServices {
     pool.destroy()
     reportArena.deinitialize(count: 1)
     reportArena.deallocate()
+    counts.deallocate()
     provenance.deinitialize(count: engine.serving.blueprints.count)
     provenance.deallocate()
   }
+
+  var metrics: LoopMetrics { counts.pointee }
 
   /// From the context that the transport hands back.
   static func from(_ context: UnsafeMutableRawPointer?) -> Unmanaged<LoopServices> {
@@ -167,9 +175,17 @@ final class LoopServices {
     return Int32(base + random.next() % base)
   }
 
+  /// The wall clock, read once a turn.
+  func turnUnixMilliseconds() -> Int64 {
+    if wallTurn != eventLoop.turn {
+      wallTurn = eventLoop.turn
+      wallUnixMilliseconds = engine.clock.unixMilliseconds()
+    }
+    return wallUnixMilliseconds
+  }
+
   /// What a call that begins now may take in place.
-  func inPlaceNanosecondsLeft() -> UInt64 {
-    let now = engine.clock.monotonicNanoseconds()
+  func inPlaceNanosecondsLeft(now: UInt64) -> UInt64 {
     if turn != eventLoop.turn {
       turn = eventLoop.turn
       turnBegunNanoseconds = now
@@ -178,23 +194,27 @@ final class LoopServices {
     return spent < Limits.serving.inPlaceTurnNanoseconds ? Limits.serving.inPlaceNanoseconds : 0
   }
 
-  /// Notes what a batch came to, for its call's record.
+  /// Notes what a batch came to, for its call's record; answers what the clock says.
+  @discardableResult
   func note(
     _ outcome: ScoreOutcome, of candidates: Int, _ call: ServerCall, since encodingBegan: UInt64
-  ) {
+  ) -> UInt64 {
     var timing = call.timing
     timing.queueNanoseconds = max(timing.queueNanoseconds, outcome.queueNanoseconds)
     timing.candidates += candidates
     timing.scoreNanoseconds += outcome.scoreNanoseconds
-    let encoding = engine.clock.monotonicNanoseconds() - encodingBegan
+    let now = engine.clock.monotonicNanoseconds()
+    let encoding = now - encodingBegan
     timing.encodeNanoseconds += encoding
     call.timing = timing
-    metrics.candidates(outcome.fidelity, outcome.reason, count: candidates - outcome.unknown)
-    metrics.candidates(.none, .unknownItem, count: outcome.unknown)
-    metrics.work.queueDelay.record(outcome.queueNanoseconds)
-    metrics.work.score.record(outcome.scoreNanoseconds)
-    metrics.work.work.add(outcome.scoreNanoseconds)
-    metrics.encode.record(encoding)
+    let known = candidates - outcome.unknown
+    counts.pointee.candidates(outcome.fidelity, outcome.reason, count: known)
+    counts.pointee.candidates(.none, .unknownItem, count: outcome.unknown)
+    counts.pointee.work.queueDelay.record(outcome.queueNanoseconds)
+    counts.pointee.work.score.record(outcome.scoreNanoseconds)
+    counts.pointee.work.work.add(outcome.scoreNanoseconds)
+    counts.pointee.encode.record(encoding)
+    return now
   }
 
   fileprivate func note(_ figures: LoopFigures) {
@@ -207,17 +227,20 @@ final class LoopServices {
     metrics.writes.advance(to: figures.writes)
   }
 
+  fileprivate func started(_ method: Int) { counts.pointee.callStarted(method: method) }
+
   /// A call's numbers, and its line in the log when debug lines are wanted.
-  fileprivate func ended(_ record: CallRecord) {
-    metrics.messagesReceived(method: record.method, count: record.receivedMessages)
-    metrics.messagesSent(method: record.method, count: record.sentMessages)
-    metrics.callEnded(
+  fileprivate func ended(_ pointer: UnsafePointer<CallRecord>) {
+    let record = pointer.pointee
+    counts.pointee.messagesReceived(method: record.method, count: record.receivedMessages)
+    counts.pointee.messagesSent(method: record.method, count: record.sentMessages)
+    counts.pointee.callEnded(
       method: record.method, status: record.status,
       durationNanoseconds: record.durationNanoseconds,
       receivedBytes: record.receivedBytes - MessageAssembler.prefixBytes * record.receivedMessages,
       sentBytes: record.sentBytes - MessageAssembler.prefixBytes * record.sentMessages)
-    if let source = record.cancellation { metrics.cancelled(source) }
-    if let reason = record.refusal { metrics.refused(reason) }
+    if let source = record.cancellation { counts.pointee.cancelled(source) }
+    if let reason = record.refusal { counts.pointee.refused(reason) }
     if logsCalls { log(record) }
   }
 
@@ -255,7 +278,7 @@ private func ignoreCancelled(
 ) {}
 
 private func callStarted(_ context: UnsafeMutableRawPointer?, _ method: Int) {
-  LoopServices.from(context)._withUnsafeGuaranteedRef { $0.metrics.callStarted(method: method) }
+  LoopServices.from(context)._withUnsafeGuaranteedRef { $0.started(method) }
 }
 
 private func turnEnded(_ context: UnsafeMutableRawPointer?, _ figures: UnsafeRawPointer) {
@@ -264,6 +287,6 @@ private func turnEnded(_ context: UnsafeMutableRawPointer?, _ figures: UnsafeRaw
 }
 
 private func callEnded(_ context: UnsafeMutableRawPointer?, _ record: UnsafeRawPointer) {
-  let record = record.assumingMemoryBound(to: CallRecord.self).pointee
+  let record = record.assumingMemoryBound(to: CallRecord.self)
   LoopServices.from(context)._withUnsafeGuaranteedRef { $0.ended(record) }
 }

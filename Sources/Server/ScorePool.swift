@@ -32,8 +32,6 @@ struct ScoreWork {
   /// With `want_boosts`, and of an allocation.
   var boost: BoostWork?
   var allocation: AllocationWork?
-  /// When the loop began with it; nanoseconds.
-  var begunNanoseconds: UInt64 = 0
 
   enum Kind {
     case unary
@@ -107,10 +105,11 @@ struct ScorePool {
     work.pointee.call.pointee.sliceCompleted = nil
     work.pointee.kind = .unary
     work.pointee.stream = nil
-    work.pointee.answer = nil
+    // Large, and mostly nil already.
+    if work.pointee.answer != nil { work.pointee.answer = nil }
     work.pointee.parts = nil
-    work.pointee.boost = nil
-    work.pointee.allocation = nil
+    if work.pointee.boost != nil { work.pointee.boost = nil }
+    if work.pointee.allocation != nil { work.pointee.allocation = nil }
     work.pointee.previous = nil
     work.pointee.next = free
     free = work

@@ -46,12 +46,13 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let call = ServerCall(stream)
     do throws(CallFailure) {
       let outcome = try loop.engine.outcome(pointee.call)
-      let encodingBegan = loop.engine.clock.monotonicNanoseconds()
+      let encodingBegan =
+        pointee.call.pointee.endedInPlaceNanoseconds ?? loop.engine.clock.monotonicNanoseconds()
       let count = encode(answer, outcome, loop)
-      loop.note(outcome, of: answer.candidates, call, since: encodingBegan)
+      let now = loop.note(outcome, of: answer.candidates, call, since: encodingBegan)
       // From here on the buffer is the stream's.
       pointee.answer = nil
-      call.respond(answer.buffer, count: count)
+      call.respond(answer.buffer, count: count, now: now)
       loop.pool.giveBack(self)
     } catch {
       abandonUnary(loop)

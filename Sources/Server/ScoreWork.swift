@@ -16,7 +16,6 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     deadlineNanoseconds: UInt64, into view: inout ScoreRequestView, _ loop: LoopServices
   ) throws(CallFailure) {
     let arena = pointee.arena
-    pointee.begunNanoseconds = loop.engine.clock.monotonicNanoseconds()
     if let failure = loop.admit(messageBytes: message.count, isBatch: call.isBatch) {
       throw failure
     }
@@ -36,8 +35,14 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     scoring.pointee.clientDeadlineNanoseconds = deadlineNanoseconds
     scoring.pointee.deadlineNanoseconds = Engine.deadline(
       startedNanoseconds: startedNanoseconds, deadlineNanoseconds: deadlineNanoseconds)
-    try loop.engine.plan(scoring, blueprint, view, arena: arena)
-    if case .allocation = pointee.kind {
+    var isAllocation = false
+    if case .allocation = pointee.kind { isAllocation = true }
+    // What money or a campaign's hours hang on is told the time anew.
+    let isPlain = !isAllocation && !view.wantBoosts && !view.wantExplanations
+    try loop.engine.plan(
+      scoring, blueprint, view, arena: arena,
+      nowUnixMilliseconds: isPlain ? loop.turnUnixMilliseconds() : nil)
+    if isAllocation {
       // What an allocation answers with is its own.
       (view.wantBoosts, view.wantExplanations, view.wantRaw) = (false, false, false)
       try prepareBoosts(view, blueprint, loop, forAllocation: true)
@@ -45,9 +50,11 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       try prepareBoosts(view, blueprint, loop)
     }
     let lowest = Fidelity(rawValue: UInt8(truncatingIfNeeded: view.minFidelity)) ?? .prior
+    let now = loop.engine.clock.monotonicNanoseconds()
     try loop.engine.schedule(
-      scoring, lowest: lowest, arena: arena, inPlaceNanoseconds: loop.inPlaceNanosecondsLeft(),
-      outlivesMessage: pointee.boost?.asksShard ?? false)
+      scoring, lowest: lowest, arena: arena,
+      inPlaceNanoseconds: loop.inPlaceNanosecondsLeft(now: now),
+      outlivesMessage: pointee.boost?.asksShard ?? false, now: now)
     loop.pool.noteArena(self)
   }
 
@@ -61,14 +68,12 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard let room = pointee.arena.pointee.allocate(UInt8.self, count: count) else {
       throw CallFailure(.resourceExhausted, "no memory for a request id")
     }
+    let target = UnsafeMutableRawPointer(room)
     for half in 0..<2 {
-      var bits = loop.random.next()
-      for index in 0..<16 {
-        let nibble = UInt8(bits >> 60)
-        bits <<= 4
-        room[16 * half + index] =
-          nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-      }
+      let bits = loop.random.next()
+      let (high, low) = (hexadecimalDigits(bits >> 32), hexadecimalDigits(bits & 0xFFFF_FFFF))
+      target.storeBytes(of: high.littleEndian, toByteOffset: 16 * half, as: UInt64.self)
+      target.storeBytes(of: low.littleEndian, toByteOffset: 16 * half + 8, as: UInt64.self)
     }
     pointee.requestID = ByteSlice(room, count: count)
   }
@@ -145,6 +150,17 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     pointee.services._withUnsafeGuaranteedRef { $0.engine.cancel(pointee.call) }
     pointee.stream = nil
   }
+}
+
+/// The eight hexadecimal digits of 32 bits, as characters: the first digit in the lowest byte.
+private func hexadecimalDigits(_ bits: UInt64) -> UInt64 {
+  // Halves, bytes, then nibbles change places on their way apart.
+  var digits = (bits & 0xFFFF) << 32 | bits >> 16
+  digits = (digits & 0x0000_00FF_0000_00FF) << 16 | (digits & 0x0000_FF00_0000_FF00) >> 8
+  digits = (digits & 0x000F_000F_000F_000F) << 8 | (digits & 0x00F0_00F0_00F0_00F0) >> 4
+  // 1 where a digit is above 9: it is a letter, 39 behind the character that follows "9".
+  let letters = ((digits &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+  return (digits | 0x3030_3030_3030_3030) &+ 0x27 &* letters
 }
 
 extension ScoreAnswer {

@@ -78,9 +78,9 @@ extension UnsafeMutablePointer where Pointee == CallState {
 
 extension CallState {
   /// The call has ended: who counts and logs hears of it.
-  func tellEnded(_ loop: LoopPointer, _ origin: CallOrigin) {
+  func tellEnded(_ loop: LoopPointer, _ origin: CallOrigin, now: UInt64? = nil) {
     guard let callEnded = loop.pointee.callEnded else { return }
-    let now = loop.pointee.eventLoop.clock.monotonicNanoseconds()
+    let now = now ?? loop.pointee.eventLoop.clock.monotonicNanoseconds()
     let bytes = UnsafeRawPointer(note)
     let own = ByteSlice(
       bytes + CallNote.traceParentOffset, count: InlineArray<55, UInt8>.count)

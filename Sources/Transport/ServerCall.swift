@@ -119,9 +119,10 @@ package struct ServerCall {
     if isSession { sessionCall.finish() } else { stream.finish() }
   }
 
-  /// `send`, then `finish`: the whole answer of a unary call.
-  package func respond(_ buffer: UnsafeMutableRawPointer, count: Int) {
-    if isSession { return sessionCall.respond(buffer, count: count) }
+  /// `send`, then `finish`: the whole answer of a unary call. `now`: the clock, where the service
+  /// has just read it.
+  package func respond(_ buffer: UnsafeMutableRawPointer, count: Int, now: UInt64? = nil) {
+    if isSession { return sessionCall.respond(buffer, count: count, now: now) }
     stream.send(buffer, count: count)
     stream.finish()
   }

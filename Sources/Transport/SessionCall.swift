@@ -144,7 +144,7 @@ extension SessionCallPointer {
   }
 
   /// A REPLY with LAST: the whole answer of a unary call.
-  func respond(_ buffer: UnsafeMutableRawPointer, count: Int) {
+  func respond(_ buffer: UnsafeMutableRawPointer, count: Int, now: UInt64? = nil) {
     let length = count + SessionEndRecord.byteCount
     guard length <= pointee.session.pointee.machine.clientFrameBytes else {
       // Without the record it may still fit.
@@ -159,7 +159,7 @@ extension SessionCallPointer {
         type: SessionFrameType.reply, flags: SessionFlags.last,
         code: UInt16(SessionEndRecord.byteCount), call: pointee.id, length: length),
       buffer, credit: pointee.cost)
-    close()
+    close(now: now)
   }
 
   private func note(_ count: Int) {
@@ -217,8 +217,8 @@ extension SessionCallPointer {
     service.pointee.cancelled(loop.pointee.serviceContext, self)
   }
 
-  /// Ended by a frame, or with its session.
-  func close() {
+  /// Ended by a frame, or with its session. `now`: the clock, where it has just been read.
+  func close(now: UInt64? = nil) {
     let (session, loop) = (pointee.session, loop)
     session.pointee.machine.calls.remove(pointee.id)
     session.pointee.machine.owe(pointee.messageCosts)
@@ -231,7 +231,8 @@ extension SessionCallPointer {
       CallOrigin(
         method: Int(pointee.method),
         descriptor: session.pointee.stream.pointee.connection.pointee.descriptor,
-        traceParent: session.traceParent))
+        traceParent: session.traceParent),
+      now: now)
     pointee.mustFail?.deinitialize(count: 1)
     pointee.mustFail?.deallocate()
     loop.pointee.counters.callsEnded += 1
