@@ -28,6 +28,15 @@ extension CampaignSet {
     return has ? words : nil
   }
 
+  static func leastLimits(_ caps: [CapRule]) -> InlineArray<3, UInt32> {
+    var limits = InlineArray<3, UInt32>(repeating: .max)
+    for rule in caps {
+      let scope = Int(rule.scope.rawValue)
+      limits[scope] = min(limits[scope], rule.limit)
+    }
+    return limits
+  }
+
   static func records(_ sorted: [Entry]) -> ([CampaignRecord], [CapRule]) {
     var caps: [CapRule] = []
     var records: [CampaignRecord] = []

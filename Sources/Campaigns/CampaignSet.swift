@@ -50,6 +50,9 @@ struct CampaignTables: BitwiseCopyable, @unchecked Sendable {
   var capped: UnsafePointer<UInt64>?
   var drawn: UnsafePointer<UInt64>?
 
+  /// The smallest limit of any cap, by `CapScope`; without caps the largest number.
+  var leastLimits: InlineArray<3, UInt32>
+
   /// Of a bit for each campaign.
   var words: Int { OpenBits.words(campaigns: count) }
 
@@ -130,7 +133,8 @@ package final class CampaignSet: @unchecked Sendable {
       artists: promotions.artists.map { memory.copy($0) },
       releases: promotions.releases.map { memory.copy($0) }, caps: memory.copy(caps),
       capped: CampaignSet.bits(records, CheckBits.caps).map { memory.copy($0) },
-      drawn: CampaignSet.bits(records, CheckBits.drawn).map { memory.copy($0) })
+      drawn: CampaignSet.bits(records, CheckBits.drawn).map { memory.copy($0) },
+      leastLimits: CampaignSet.leastLimits(caps))
   }
 
   /// Of no campaigns.

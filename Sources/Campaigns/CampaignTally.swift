@@ -38,9 +38,9 @@ package enum TallyPlace: Int, Sendable, CaseIterable {
 
 /// How often each campaign was kept from a boost, by reason: of one loop, for one set.
 ///
-/// One cache line for each campaign, and one batch in `Limits.tallyStride`, chosen by its seed, is
+/// One cache line for each campaign, and one batch in `stride`, chosen by its seed, is
 /// counted: counting all of them would cost as much as boosting. Every number counts for
-/// `Limits.tallyStride` of its kind.
+/// `stride` of its kind.
 package struct CampaignTally: ~Copyable {
   private static var line: Int { 16 }
   private let counts: UnsafeMutablePointer<UInt32>
@@ -56,8 +56,13 @@ package struct CampaignTally: ~Copyable {
   deinit { counts.deallocate() }
 
   /// Whether the batch of this seed is one of those that are counted.
-  package static func isCounted(seed: UInt64) -> Bool {
-    splitmix64(seed) & UInt64(Limits.tallyStride - 1) == 0
+  package static func isCounted(seed: UInt64, campaigns: Int) -> Bool {
+    splitmix64(seed) & UInt64(stride(campaigns: campaigns) - 1) == 0
+  }
+
+  /// Of so many batches with so many campaigns one is counted: a power of two.
+  package static func stride(campaigns: Int) -> Int {
+    campaigns > Limits.tallyCached ? 4 * Limits.tallyStride : Limits.tallyStride
   }
 
   /// Counts every pair of a batch. `served` are the campaigns that `BoostRequest.boost` wrote.
@@ -105,7 +110,7 @@ package struct CampaignTally: ~Copyable {
   /// Scaled to all batches.
   package func total(_ campaign: Int32, _ place: TallyPlace) -> UInt64 {
     let at = Int(campaign) * CampaignTally.line + place.rawValue
-    return UInt64(counts[at]) * UInt64(Limits.tallyStride)
+    return UInt64(counts[at]) * UInt64(CampaignTally.stride(campaigns: count))
   }
 
   /// Adds a campaign's numbers, scaled, to `totals`, in the order of `TallyPlace`, and forgets

@@ -30,7 +30,7 @@ struct CapFilter: BitwiseCopyable {
   /// so are those whose caps the user has not reached.
   init(_ scopes: UserScopes, set: CampaignSet, nowDeciseconds: Int64) {
     var filter = CapFilter()
-    scopes.forEach { scope, key in
+    scopes.forEach(atLeast: set.tables.leastLimits) { scope, key in
       switch scope {
       case .userCampaign:
         guard let index = set.index(ofKey: key),

@@ -69,7 +69,7 @@ extension BoostRequest {
       for word in 0..<count { words[word] &= ~capped[word] }
       return
     }
-    scopes.forEach { scope, key in
+    scopes.forEach(atLeast: tables.leastLimits) { scope, key in
       guard scope == .userCampaign else { return }
       set._withUnsafeGuaranteedRef { set in
         guard let campaign = set.index(ofKey: key).map({ Int($0) }),

@@ -40,12 +40,18 @@ package struct UserScopes: BitwiseCopyable, @unchecked Sendable {
     caps = (record, now)
   }
 
-  /// Calls `body` with the scope and key of all that the user has had.
+  /// Calls `body` with the scope and key of all that the user has had so often that a cap may
+  /// allow no more: `leastLimits` are the smallest limits, by scope.
   @inline(__always)
-  func forEach(_ body: (CapScope, UInt64) -> Void) {
-    for record in records where record.count > 0 { body(record.scope, record.key) }
+  func forEach(atLeast leastLimits: InlineArray<3, UInt32>, _ body: (CapScope, UInt64) -> Void) {
+    for record in records where record.count >= leastLimits[Int(record.scope.rawValue)] {
+      body(record.scope, record.key)
+    }
     caps?.record.forEach { entry in
-      body(entry.scope, entry.key)
+      let scope = entry.scope
+      if entry.isEstimate || entry.isForgotten || entry.count >= leastLimits[Int(scope.rawValue)] {
+        body(scope, entry.key)
+      }
       return true
     }
   }

@@ -71,6 +71,7 @@ extension Limits {
     ("slotStepsDrawn", Double(slotStepsDrawn)),
     ("propensityDraws", Double(propensityDraws)),
     ("tallyStride", Double(tallyStride)),
+    ("tallyCached", Double(tallyCached)),
     ("reservationMilliseconds", Double(reservationMilliseconds)),
     ("leaseMilliseconds", Double(leaseMilliseconds)),
     ("reportMilliseconds", Double(reportMilliseconds)),

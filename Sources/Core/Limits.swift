@@ -175,6 +175,10 @@ package enum Limits {
   package static let propensityDraws = 64
   /// One in so many batches is counted by campaign and reason: a power of two.
   package static let tallyStride = 16
+  /// Campaigns whose counters, a cache line each, fit a core's second cache. Of more, one batch in
+  /// four times as many is counted.
+  package static let tallyCached = 4_096
+
   // MARK: The ledger
 
   /// How long a reservation waits for its exposure, milliseconds: half an hour, in which a queue of

@@ -60,8 +60,8 @@ package struct ScoreCall {
     control.pointee.stop(.cancelled)
   }
 
-  /// What the clock said when the scores were there, where that is only just now: of a call that was
-  /// scored in place. Nil elsewhere.
+  /// What the clock said when the scores were there, where that is only just now: of a call that
+  /// was scored in place. Nil elsewhere.
   package var endedInPlaceNanoseconds: UInt64? {
     executesInPlace ? slices?.pointee.endedNanoseconds : nil
   }

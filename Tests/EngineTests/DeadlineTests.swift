@@ -150,8 +150,8 @@ import Testing
     let answer = call.answer(outcome)
     let scored = (0..<call.count).count { !answer.rawScore($0).isNaN }
     #expect(scored == (blocks < 5 ? 0 : call.count))
-    // began, each block, and the end of it.
-    #expect(time.looks.load(ordering: .relaxed) == 3 + 1 + min(blocks, 5) + 1)
+    // began, and each block, the last of which ends it.
+    #expect(time.looks.load(ordering: .relaxed) == 3 + 1 + min(blocks, 5))
   }
 
   @Test func aCancelledCallIsDroppedWhereverItIs() throws {

@@ -127,7 +127,10 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
   /// What boosts need beside the answer, in the arena.
   func boostMemory(_ count: Int, isPart: Bool, wantsRaw: Bool) throws(CallFailure) -> BoostMemory {
     let arena = pointee.arena
-    let isCounted = pointee.boost.map { CampaignTally.isCounted(seed: $0.seed) } ?? false
+    let isCounted =
+      pointee.boost.map {
+        CampaignTally.isCounted(seed: $0.seed, campaigns: $0.inUse.board.set.count)
+      } ?? false
     guard let outputs = arena.pointee.allocate(Double.self, count: count),
       let rows = arena.pointee.allocate(Int32.self, count: isPart ? count : 0),
       let raw = arena.pointee.allocate(Double.self, count: wantsRaw ? count : 0),

@@ -40,7 +40,9 @@ struct LoopCampaigns {
     _ request: BoostRequest, rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>,
     count: Int, served: UnsafePointer<Int32>
   ) {
-    guard CampaignTally.isCounted(seed: request.seed), request.isOf(tally.set) else { return }
+    guard request.isOf(tally.set),
+      CampaignTally.isCounted(seed: request.seed, campaigns: tally.set.count)
+    else { return }
     tally.add(request, rows: rows, calibrated: calibrated, count: count, served: served)
   }
 

@@ -135,10 +135,14 @@ final class PaceKeeper: @unchecked Sendable {
       try store.note(PaceKeeper.trafficNote, recorder.encoded)
     }
     let (before, movements) = (table.prices, store.takeMovements())
-    table.tick(now: now, reports: definitions.map { movements[$0.key]?.pacing ?? PacingReport() })
+    var reports = [PacingReport](repeating: PacingReport(), count: definitions.count)
+    let moved = movements.compactMap { key, movement in
+      set?.index(ofKey: key).map { (index: Int($0), movement: movement) }
+    }
+    for (index, movement) in moved { reports[index] = movement.pacing }
+    table.tick(now: now, reports: reports)
     var hasChanged = before != table.prices || latest?.isCurrent(at: now) == false
-    for index in definitions.indices {
-      guard let movement = movements[definitions[index].key] else { continue }
+    for (index, movement) in moved {
       if movement.settled > 0 {
         add(movement.settled, to: definitions[index], at: now)
       }
@@ -168,8 +172,8 @@ final class PaceKeeper: @unchecked Sendable {
   var paceError: (largest: Double, mean: Double) {
     let now = clock.unixMilliseconds()
     var (largest, sum, count) = (0.0, 0.0, 0)
-    for (definition, pacer) in zip(definitions, table.pacers)
-    where definition.campaign.flight.contains(now) && !definition.isPaused {
+    for pacer in table.pacers
+    where pacer.plan.start <= now && now < pacer.plan.end && !pacer.isPaused {
       let error = abs(pacer.error(at: now, shape: table.shape))
       largest = max(largest, error)
       sum += error
