@@ -7,11 +7,9 @@ final class LockFile {
 
   /// Makes the folder if it is not there.
   init(folder: String, name: String) throws(StorageError) {
-    if mkdir(folder, 0o700) == 0 {
-      try Self.syncParent(of: folder)
-    } else if errno != EEXIST {
-      throw Self.error("make \(folder)")
-    }
+    if mkdir(folder, 0o700) != 0, errno != EEXIST { throw Self.error("make \(folder)") }
+    // Whoever made it: it may have been made without a sync, or by a process that was killed first.
+    try Self.syncParent(of: folder)
     let path = "\(folder)/\(name)"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Self.error("open \(path)") }
