@@ -21,6 +21,19 @@ extension Channel {
     return response
   }
 
+  /// `PromotionAllocationService/Release`: the wire's numbers of a `ReleaseOutcome`, one per token.
+  package func release(tokens: [[UInt8]], timeoutNanoseconds: UInt64?) throws(ClientError)
+    -> [Int32]
+  {
+    let outcomes = try unary(
+      WireNames.releasePath, ReleaseMessages.encodedRequest(tokens: tokens), timeoutNanoseconds
+    ) { bytes throws(CallFailure) in try ReleaseMessages.decodedOutcomes(bytes) }
+    guard outcomes.count == tokens.count else {
+      throw unmeant("\(outcomes.count) outcomes of \(tokens.count) tokens")
+    }
+    return outcomes
+  }
+
   /// `CampaignService/ApplyCampaigns`.
   package func applyCampaigns(document: String, dryRun: Bool, timeoutNanoseconds: UInt64?)
     throws(ClientError) -> ApplyCampaignsResponseMessage

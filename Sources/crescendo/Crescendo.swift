@@ -20,6 +20,7 @@ struct Crescendo: ParsableCommand {
     CampaignCommand.self,
     AllocateCommand.self,
     ReportCommand.self,
+    ReleaseCommand.self,
     LoadCommand.self,
     HealthCommand.self,
     LedgerCommand.self,

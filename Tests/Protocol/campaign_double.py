@@ -26,10 +26,12 @@ class CampaignDouble:
         self.allocation, self.campaign, self.delivery = allocation_pb2, campaign_pb2, delivery_pb2
         self.campaigns, self.documents = {}, []
         self.settled, self.sequences, self.breaks, self.lists = set(), [], 0, True
+        self.released, self.releases = set(), []
         self.server = grpc.server(futures.ThreadPoolExecutor(8))
         scorer = generated.score_rpc.PromotionScoreServiceServicer()
         allocator = allocation_pb2_grpc.PromotionAllocationServiceServicer()
         scorer.Score, allocator.Allocate = self.Score, self.Allocate
+        allocator.Release = self.Release
         generated.score_rpc.add_PromotionScoreServiceServicer_to_server(scorer, self.server)
         allocation_pb2_grpc.add_PromotionAllocationServiceServicer_to_server(
             allocator, self.server)
@@ -76,6 +78,21 @@ class CampaignDouble:
                 campaign_key=key("summer-drop"), score=0.25, boost=0.125, propensity=0.5,
                 token=b"token" + request.request_id + bytes([slot]), cost_micros=15_000,
                 expires_unix_ms=NOW + 1_800_000)
+        return answer
+
+    def Release(self, request, context):
+        self.releases.append(len(request.tokens))
+        answer = self.allocation.ReleaseResponse()
+        for token in request.tokens:
+            if not token.startswith(b"token"):
+                answer.outcomes.append(self.allocation.RELEASE_OUTCOME_FORGED)
+            elif token in self.settled:
+                answer.outcomes.append(self.allocation.RELEASE_OUTCOME_SETTLED)
+            elif token in self.released:
+                answer.outcomes.append(self.allocation.RELEASE_OUTCOME_ALREADY_RELEASED)
+            else:
+                self.released.add(token)
+                answer.outcomes.append(self.allocation.RELEASE_OUTCOME_RELEASED)
         return answer
 
     # Delivery

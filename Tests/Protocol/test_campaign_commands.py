@@ -1,5 +1,5 @@
-"""`campaign`, `allocate`, `report`, and scores with boosts, against a server of stock grpcio; and the
-example client of a personalization service."""
+"""`campaign`, `allocate`, `report`, `release`, and scores with boosts, against a server of stock
+grpcio; and the example client of a personalization service."""
 
 import base64
 import json
@@ -222,6 +222,63 @@ def test_report_of_nothing(double):
     assert parsed(double, "report", input="")["exposures"] == 0
     assert "cannot read" in run(double, "report", "/no/such/file", code=2).stderr
     assert run(double, "report", "--batch", 0, code=2).stderr == "--batch is 1 to 10000\n"
+
+
+def test_release_gives_back_what_allocate_has_answered(double):
+    answers = [run(double, "allocate", "--user", user, "--items", "7,8,9", "--slots", 3,
+                   "--output", "json").stdout for user in (5, 6)]
+    said = parsed(double, "release", input="\n".join(answers))
+    assert (said["tokens"], said["released"], said["exceptions"]) == (4, 4, [])
+    assert double.released == {base64.b64decode(one["token"]) for answer in answers
+                               for one in json.loads(answer)["placements"]}
+    # A second time it is no failure.
+    table = run(double, "release", "-f", "-", input="".join(answers)).stdout
+    assert ["already", "released", "4"] in [line.split() for line in table.splitlines()]
+
+
+def test_release_tells_what_stays(double, tmp_path):
+    good, heard = (base64.b64encode(one).decode() for one in (b"token-1", b"token-2"))
+    double.settled.add(b"token-2")
+    said = parsed(double, "release", good, "Zm9yZ2Vk", heard, code=1)
+    assert (said["tokens"], said["released"], said["forged"], said["settled"]) == (3, 1, 1, 1)
+    assert said["exceptions"] == [{"place": "token 2", "outcome": "FORGED"},
+                                  {"place": "token 3", "outcome": "SETTLED"}]
+    file = tmp_path / "given-back.jsonl"
+    file.write_text(lines([b"token-3"]) + "\n" + json.dumps(
+        {"placements": [{"slot": 0, "token": good}, {"slot": 1, "token": heard}]}) + "\n")
+    said = parsed(double, "release", "-f", file, code=1)
+    assert (said["released"], said["already_released"], said["settled"]) == (1, 1, 1)
+    assert said["exceptions"] == [{"place": "line 3, placement 1", "outcome": "SETTLED"}]
+
+
+def test_release_of_many_tokens_goes_in_calls_that_are_taken(double):
+    tokens = [b"token-%d" % number for number in range(2_500)]
+    assert parsed(double, "release", input=lines(tokens))["released"] == 2_500
+    assert double.releases == [1_000, 1_000, 500]
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("nonsense", "it is no JSON object"), ("[]", "it is no JSON object"),
+    ("{}", "it has neither token nor placements"), ('{"token": 5}', "token has another type"),
+    ('{"placements": [{}]}', "token is missing"), ('{"token": "%%"}', "token is no base64"),
+    ('{"placements": [{"token": ""}]}', "token is no base64"),
+    ('{"placements": {}}', "placements has another type"),
+    ('{"placements": [], "token": "AAAA"}', "one of them is expected"),
+    ('{"token": "' + "A" * 200_000 + '"}', "over 65536 bytes")])
+def test_release_ends_at_a_faulty_line(double, line, reason):
+    done = run(double, "release", "--output", "json", code=2,
+               input=lines([b"token-1", b"token-2"]) + line + "\n" + lines([b"token-3"]))
+    assert done.stderr.startswith("-: line 3") and reason in done.stderr, process.explain(done)
+    assert json.loads(done.stdout)["released"] == 2, "what stands before it is released"
+    assert double.released == {b"token-1", b"token-2"}
+
+
+def test_release_of_nothing(double):
+    assert parsed(double, "release", input="")["tokens"] == 0 and double.releases == []
+    assert "token 2 is no base64" in run(double, "release", "AAAA", "%", code=2).stderr
+    assert "not both" in run(double, "release", "AAAA", "-f", "x", code=2).stderr
+    assert "cannot read" in run(double, "release", "-f", "/no/such/file", code=2).stderr
+    assert double.releases == []
 
 
 # The example

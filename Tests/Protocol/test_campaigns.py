@@ -1,5 +1,6 @@
 """CampaignService: what is applied holds, at once and after a restart; what is wrong is named."""
 
+import json
 import subprocess
 import threading
 import time
@@ -249,3 +250,16 @@ def test_without_data_campaigns_are_off(generated, servers, shelf, call):
     assert "off" in error.details(), error
     assert len(promoter.scores.Score(promoter.request()).scores) == 600
     promoter.channel.close()
+
+
+def test_allocated_and_released_from_the_command_line(promote):
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:9]))
+    target = ("--target", promoter.server.target, "--timeout", "20s", "--output", "json")
+    said = process.run("allocate", "--user", promoter.users[0], "--slots", 3, "--market", "SE",
+                       "--surface", "radio", "--tier", "free",
+                       "--items", ",".join(map(str, promoter.items[:9])), *target)
+    assert said.returncode == 0 and promoter.state("one").reserved_micros == 30_000, said
+    given = process.run("release", *target, input=said.stdout)
+    assert given.returncode == 0 and json.loads(given.stdout)["released"] == 3, given
+    assert promoter.state("one").reserved_micros == 0

@@ -1,6 +1,10 @@
 """ReportExposures: sequences and acknowledgements in order; each exposure settled once; forged,
 unknown and repeated ones named."""
 
+import contextlib
+import sqlite3
+import time
+
 import grpc
 import pytest
 
@@ -187,6 +191,29 @@ def test_bounds(heard):
         assert len(one.exceptions) == 10_000 or not one.exceptions_left_out, one.acked_through
     assert sum(len(one.exceptions) + one.exceptions_left_out for one in answers) == 50_000
     assert set(outcomes(answers).values()) == {heard.delivery.EXPOSURE_OUTCOME_FORGED}
+
+
+def test_more_exceptions_than_are_named(heard, tmp_path):
+    """One answer for three batches, as none of them may be acknowledged before the first: the
+    first 10,000 exceptions by name, the others by number. The first is held up by a lock."""
+    token, = heard.tokens(1)
+    with contextlib.closing(sqlite3.connect(tmp_path / "data/ledger.sqlite",
+                                            isolation_level=None)) as ledger:
+        talk = Talk(heard)
+        ledger.execute("BEGIN IMMEDIATE")
+        talk.send(1, [token])
+        talk.send(2, [b""] * 10_000)
+        talk.send(3, [b"x"] * 10_000)
+        talk.end()
+        # They are read by now: the loop that answers this read them, or lets the lock end.
+        time.sleep(1)
+        assert heard.boosts(items=heard.items[:1]).scores
+        ledger.execute("ROLLBACK")
+    answer, = talk.call
+    assert (answer.acked_through, answer.settled) == (3, 1), answer.acked_through
+    assert len(answer.exceptions) == answer.exceptions_left_out == 10_000
+    assert [(one.sequence, one.index) for one in answer.exceptions] == [
+        (2, at) for at in range(10_000)]
 
 
 def test_broken_messages(heard):

@@ -4,7 +4,7 @@ batches, so that counts are judged by what they are of."""
 import pytest
 
 import process
-from promoting import campaign, caps, instant
+from promoting import campaign, caps, eventually, instant
 
 BATCHES = 400
 
@@ -100,6 +100,24 @@ def test_outbid(promote):
                                                              worth="0.9000"))
     ask(promoter)
     assert diagnose(promoter, "one")[0] == "SCORE"
+
+
+def test_price(promote):
+    """Far behind its plan, and more placed at once than it may catch up with: the price closes
+    until the plan allows more."""
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:9], pacing={"mode": "even"}, budget="6.00",
+                            flight={"start": instant(-1), "end": instant(1)}))
+    tokens = [one.token for one in promoter.allocate(slots=9).placements]
+    assert len(tokens) >= 5
+    promoter.report(tokens)
+    # A price at which no exposure is worth its cost: worth over cost.
+    price = eventually(lambda: promoter.state("one").price, 5)
+    assert price > 50
+    ask(promoter)
+    cause, counts, answer = diagnose(promoter, "one")
+    assert cause == "PRICE" and max(counts, key=counts.get) == "PACED", answer
+    assert str(price) in answer.summary and answer.state.planned_micros > 2_900_000, answer
 
 
 def even(promoter):
