@@ -9,8 +9,8 @@ internal import Syscalls
 /// The threads of the ledger: every user shard on its shard's thread, the store on a thread of its
 /// own, messages between them. Nothing waits for anything, but a shard's thread for the microsecond
 /// in which a loop reads what a user has had.
-// Unchecked: `shards[i]` belongs to whoever holds `turns[i]`, `parked[i]` to the thread of shard i,
-// `store` to the store's thread; the rest never changes once `start` was called.
+// Unchecked: `shards[i]` belongs to whoever holds `turns[i]`, `store` to the store's thread; the
+// rest never changes once `start` was called.
 final class LedgerRuntime: @unchecked Sendable {
   let executor: any ShardExecutor
   let shards: [UserShard]
@@ -30,8 +30,6 @@ final class LedgerRuntime: @unchecked Sendable {
   /// Called on the store's thread about once a second.
   private var tick: (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void = { _, _ in }
   private var nextTick: Int64 = 0
-  /// Allocations that wait for leases; element i is of shard i's thread.
-  private var parked: [[() -> Void]]
   /// Of one exposure, by campaign; the store's thread's own.
   private var costs: [UInt64: Micros] = [:]
 
@@ -47,7 +45,6 @@ final class LedgerRuntime: @unchecked Sendable {
     self.now = now
     self.logger = logger
     turns = shards.map { _ in Turn() }
-    parked = Array(repeating: [], count: shards.count)
   }
 
   /// Of every campaign that was ever funded; before `start`.
@@ -89,8 +86,16 @@ final class LedgerRuntime: @unchecked Sendable {
     turns[shard].lock.withLockIfAvailable { _ in body(shards[shard]) }
   }
 
-  private final class Turn: Sendable {
+  // Unchecked: `parked` is touched by whoever holds the lock.
+  private final class Turn: @unchecked Sendable {
     let lock = Mutex<Void>(())
+    /// Allocations of this shard that wait for leases.
+    var parked: [() -> Void] = []
+
+    func takeParked() -> [() -> Void] {
+      defer { parked = [] }
+      return parked
+    }
   }
 
   private func post(_ shard: Int, _ body: @escaping (Int) -> Void) -> Bool {
@@ -117,7 +122,7 @@ final class LedgerRuntime: @unchecked Sendable {
   /// On a shard's thread: `body` runs again, there, once the leases that were asked for have come
   /// or have been refused.
   func park(_ shard: Int, _ body: @escaping () -> Void) {
-    parked[shard].append(body)
+    turns[shard].parked.append(body)
   }
 
   /// On a shard's thread: asks the store for the leases that the shard wants.
@@ -144,8 +149,7 @@ final class LedgerRuntime: @unchecked Sendable {
         shards[index].refuse(
           campaign, isSpent: isSpent, until: now + Limits.leaseRetryMilliseconds)
       }
-      let waiting = parked[index]
-      parked[index] = []
+      let waiting = turns[index].takeParked()
       for body in waiting { body() }
       flush(index)
       ask(index)
