@@ -181,13 +181,6 @@ package enum Limits {
 
   // MARK: The ledger
 
-  /// How long a reservation waits for its exposure, milliseconds: half an hour, in which a queue of
-  /// ten tracks is heard.
-  package static let reservationMilliseconds: Int64 = 30 * 60_000
-  /// How long a lease lasts, milliseconds: twice a reservation, so that half of it is of use.
-  package static let leaseMilliseconds: Int64 = 60 * 60_000
-  /// How long after its reservation has expired an exposure may still be reported, milliseconds.
-  package static let reportMilliseconds: Int64 = 24 * 60 * 60_000
   /// Campaigns that have accounts: ten times as many as are to be live.
   package static let ledgerCampaigns = 1 << 20
   /// Reservations of one shard that are open: half an hour of 580 a second; 100 MB.

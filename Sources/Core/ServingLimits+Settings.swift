@@ -90,6 +90,9 @@ extension ServingLimits {
     .time("queueDelayIntervalNanoseconds", \.queueDelayIntervalNanoseconds, millisecond...minute),
     .time("costDoubtNanoseconds", \.costDoubtNanoseconds, millisecond...minute),
     .count("keptRowsBytes", \.keptRowsBytes, 4 << 10...16 << 30),
+    .time("reservationNanoseconds", \.reservationNanoseconds, 10 * millisecond...day),
+    .time("leaseNanoseconds", \.leaseNanoseconds, 20 * millisecond...2 * day),
+    .time("reportNanoseconds", \.reportNanoseconds, 10 * millisecond...30 * day),
   ]
 
   /// The defaults with some of them replaced; those that are multiples of another follow it
@@ -102,6 +105,7 @@ extension ServingLimits {
     if given["connectionBufferedBytes"] == nil { connectionBufferedBytes = 4 * messageBytes }
     if given["processOutboundBytes"] == nil { processOutboundBytes = 64 * connectionOutboundBytes }
     if given["batchQueueNanoseconds"] == nil { batchQueueNanoseconds = shardQueueNanoseconds / 2 }
+    if given["leaseNanoseconds"] == nil { leaseNanoseconds = 2 * reservationNanoseconds }
     try check()
   }
 
@@ -137,6 +141,12 @@ extension ServingLimits {
       guard lower <= upper else {
         throw LimitError("\(small) (\(lower)) is over \(large) (\(upper))")
       }
+    }
+    // A lease takes no reservation that would outlive it.
+    guard reservationNanoseconds <= leaseNanoseconds / 2 else {
+      throw LimitError(
+        "reservationNanoseconds (\(reservationNanoseconds)) is over half of leaseNanoseconds "
+          + "(\(leaseNanoseconds))")
     }
   }
 

@@ -125,6 +125,16 @@ package struct ServingLimits: Sendable, Equatable {
   /// together anew for each, so that a model of many features does not fill the arena.
   package var keptRowsBytes = 4 << 20
 
+  // MARK: The ledger
+
+  /// How long a reservation waits for its exposure, nanoseconds: half an hour, in which a queue of
+  /// ten tracks is heard.
+  package var reservationNanoseconds: UInt64 = 30 * 60_000_000_000
+  /// How long a lease lasts, nanoseconds: twice a reservation, so that half of it is of use.
+  package var leaseNanoseconds: UInt64 = 60 * 60_000_000_000
+  /// How long after its reservation has expired an exposure may still be reported, nanoseconds.
+  package var reportNanoseconds: UInt64 = 24 * 60 * 60_000_000_000
+
   package init() {}
 }
 

@@ -10,8 +10,9 @@ package struct LedgerTimes: Sendable, Equatable {
   package var report: Int64
 
   package init(
-    reservation: Int64 = Limits.reservationMilliseconds,
-    lease: Int64 = Limits.leaseMilliseconds, report: Int64 = Limits.reportMilliseconds
+    reservation: Int64 = Limits.serving.reservationMilliseconds,
+    lease: Int64 = Limits.serving.leaseMilliseconds,
+    report: Int64 = Limits.serving.reportMilliseconds
   ) {
     precondition(reservation > 0 && lease > 0 && report > 0)
     self.reservation = reservation

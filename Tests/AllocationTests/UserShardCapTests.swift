@@ -25,7 +25,7 @@ import Testing
       shard.grant(
         Lease(
           id: UInt64(index) + 1, campaign: board.set.key(index), holder: 0, amount: Micros(100),
-          at: Self.now, expires: Self.now + Limits.leaseMilliseconds), at: Self.now)
+          at: Self.now, expires: Self.now + Limits.serving.leaseMilliseconds), at: Self.now)
     }
     return shard
   }

@@ -117,6 +117,9 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     FaultCase(
       17, "    minimum_exposures: 9223372036854775807", "campaigns[0].minimum_exposures",
       "cost more than the budget"),
+    FaultCase(
+      28, "    worth: {per: goal, amount: 0.5}\n    minimum_exposures: 1", at: 29,
+      "campaigns[1].minimum_exposures", "costs nothing has no price"),
     FaultCase(17, "    minimum: 1", "campaigns[0].minimum", "there are id, items,"),
     FaultCase(18, "    exploration: thomson", "campaigns[0].exploration", "mean thompson?"),
     FaultCase(19, "  - [winter]\n  - id: winter", "campaigns[1]", "mapping"),

@@ -122,7 +122,7 @@ extension SplitMix64 {
       let limit = UInt32.random(in: 1...(.max), using: &self)
       caps.append(CapRule(scope: scope, limit: limit, windowSeconds: UInt32(1 + below(window))))
     }
-    let most = cost == 0 ? Int64.max : max(1, budget) / cost
+    let most = cost == 0 ? 0 : max(1, budget) / cost
     return Campaign(
       id: id, items: items(), flight: (start / step * step)..<(start / step * step + length),
       budget: Micros(max(1, budget)), cost: Micros(cost),

@@ -86,6 +86,24 @@ import Testing
     #expect(promised.prices[0] >= 0)
   }
 
+  @Test func asSoonAsPossibleGivesItsMinimumFirst() {
+    var table = table(pacer(plan(mode: .asap), cost: 2, worth: 0, minimum: 40))
+    #expect(table.prices == [-DualPacer.guaranteeReturns])
+    table.tick(now: epoch + 1_000, reports: [PacingReport(reserved: 78, worth: 780)])
+    // In mean returns, which are 10 by now.
+    #expect(table.prices == [-DualPacer.guaranteeReturns * 10])
+    table.tick(now: epoch + 2_000, reports: [PacingReport(reserved: 2, worth: 20)])
+    #expect(table.prices == [0])
+    // What comes back is owed again.
+    table.tick(now: epoch + 3_000, reports: [PacingReport(released: 2)])
+    #expect(table.prices == [-DualPacer.guaranteeReturns * 10])
+    #expect(!table.pacers[0].isGated)
+    // After a restart, too: what was reserved counts.
+    let plan = plan(mode: .asap)
+    #expect(pacer(plan, cost: 2, minimum: 40, reserved: 80).price == 0)
+    #expect(pacer(plan, cost: 2, minimum: 40, reserved: 79).price < 0)
+  }
+
   @Test func outsideItsFlightNothingMoves() {
     var early = PacingTable(pacers: [pacer(plan())])
     for second in -100..<0 {

@@ -125,6 +125,29 @@ import Testing
     #expect(simulation.table.prices == [0])
   }
 
+  /// Two share a supply; one is worth nothing, and is owed a tenth of it.
+  @Test func asSoonAsPossibleTakesItsMinimumFromOthers() {
+    var random = SplitMix64(seed: 12)
+    let (shape, own) = requests(
+      days: 1, demand: SimulatedTraffic.steady, values: [.heavy(0.5), .narrow(0.1)],
+      random: &random)
+    let minimum = Int64(own.count / 10)
+    let flight = epoch..<epoch + day
+    let budget = Micros(Int64(own.count) * 10_000)
+    var simulation = PacingSimulation(
+      [
+        SimulatedCampaign(flight: flight, budget: budget, mode: .asap),
+        SimulatedCampaign(
+          flight: flight, budget: budget, worth: Micros(0), mode: .asap, minimumExposures: minimum),
+      ], shape: shape)
+    simulation.run(own, until: epoch + day)
+    #expect(simulation.table.prices == [0, 0])
+    // A tick is shorter than the time between two requests, but for a few.
+    let exposures = simulation.campaigns[1].spent / 10_000
+    #expect((minimum...minimum + 5).contains(exposures))
+    #expect(simulation.campaigns[0].spent == (Int64(own.count) - exposures) * 10_000)
+  }
+
   /// The stream of `../shared/data/auctions`: predicted click rates as values, in their order.
   @Test(
     .enabled(

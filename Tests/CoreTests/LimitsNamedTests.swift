@@ -40,7 +40,7 @@ struct ServingLimitsTests {
     for setting in ServingLimits.settings {
       let value = setting.read(defaults)
       #expect(setting.range.contains(value), "\(setting.name)")
-      let other = value - 1 >= setting.range.lowerBound ? value - 1 : value + 1
+      let other = setting.range.contains(value + 1) ? value + 1 : value - 1
       let changed = try ServingLimits(replacing: [setting.name: other])
       #expect(setting.read(changed) == other, "\(setting.name)")
       for second in ServingLimits.settings where second.name != setting.name {
@@ -49,6 +49,7 @@ struct ServingLimitsTests {
             "messageBytes": "connectionBufferedBytes",
             "connectionOutboundBytes": "processOutboundBytes",
             "shardQueueNanoseconds": "batchQueueNanoseconds",
+            "reservationNanoseconds": "leaseNanoseconds",
           ][setting.name] == second.name
         #expect(
           follows || second.read(changed) == second.read(defaults),
@@ -67,6 +68,9 @@ struct ServingLimitsTests {
       try ServingLimits(replacing: ["shardQueueNanoseconds": 8_000_000]).batchQueueNanoseconds
         == 4_000_000)
     #expect(
+      try ServingLimits(replacing: ["reservationNanoseconds": 40_000_000]).leaseNanoseconds
+        == 80_000_000)
+    #expect(
       try ServingLimits(replacing: ["connectionOutboundBytes": 1 << 20]).processOutboundBytes
         == 64 << 20)
   }
@@ -84,6 +88,10 @@ struct ServingLimitsTests {
     (
       "streamWindowBytes", 5 << 20,
       "streamWindowBytes (5242880) is over connectionWindowBytes (4194304)"
+    ),
+    (
+      "leaseNanoseconds", 3_599_999_999_999,
+      "reservationNanoseconds (1800000000000) is over half of leaseNanoseconds (3599999999999)"
     ),
   ])
   func refused(_ name: String, _ value: UInt64, _ reason: String) {

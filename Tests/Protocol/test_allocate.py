@@ -79,6 +79,15 @@ def test_worth_nothing_is_not_placed(promote):
     assert promoter.state("one").reserved_micros == 0
 
 
+def test_a_minimum_is_placed_whatever_it_is_worth(promote):
+    promoter = promote()
+    boosted(promoter, worth="0", minimum_exposures=3)
+    assert promoter.state("one").price < 0
+    assert len(promoter.allocate(slots=3).placements) == 3
+    eventually(lambda: promoter.state("one").price == 0, 5)
+    assert not promoter.allocate(slots=3).placements
+
+
 @pytest.mark.parametrize("shards", [1, 3])
 def test_whole_slots_of_a_small_budget(promote, shards):
     """A budget of fifty exposures fills allocations of ten slots, one after the other; the last of

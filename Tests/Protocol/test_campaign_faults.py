@@ -34,6 +34,8 @@ FAULTS = {
     "per what": (dict(cost={"per": "click", "amount": "0.01"}), "cost", "cost.per", "exposure"),
     "promise": (dict(minimum_exposures=100_001), "minimum_exposures", "minimum_exposures",
                 "more than the budget"),
+    "free promise": (dict(minimum_exposures=1, cost={"per": "exposure", "amount": "0"}),
+                     "minimum_exposures", "minimum_exposures", "costs nothing"),
     "market": (dict(markets=["SE", "ZZ"]), "markets", "markets[1]", "ZZ"),
     "market's form": (dict(markets=["se"]), "markets", "markets[0]", "se"),
     "market twice": (dict(markets=["SE", "SE"]), "markets", "markets[1]", "twice"),

@@ -103,8 +103,15 @@ extension NodeReader {
       fault(node, in: "cost", "one exposure costs \(cost), more than the budget of \(budget)")
       return
     }
+    guard minimum > 0, let node = fields["minimum_exposures"] else { return }
+    guard cost > .zero else {
+      fault(
+        node, in: "minimum_exposures",
+        "an exposure that costs nothing has no price by which a minimum could be reached")
+      return
+    }
     let (sum, isOver) = cost.value.multipliedReportingOverflow(by: minimum)
-    guard isOver || sum > budget.value, let node = fields["minimum_exposures"] else { return }
+    guard isOver || sum > budget.value else { return }
     fault(
       node, in: "minimum_exposures",
       "\(minimum) exposures at \(cost) cost more than the budget of \(budget)")

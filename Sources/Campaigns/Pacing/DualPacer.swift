@@ -120,11 +120,21 @@ package struct DualPacer: Sendable, Equatable {
     lastPlanned = plan.planned(at: now, shape: shape)
   }
 
-  /// μ as it is served. 0 for `asap`, which only its budget holds, and where nothing is paid.
+  /// μ as it is served. 0 where nothing is paid. `asap` plans everything at once, so that it is
+  /// at μ_min at once: below 0 until its minimum is reserved, then 0, and only its budget holds it.
   package var price: Double {
-    if plan.mode == .asap || cost == 0 { return 0 }
+    if cost == 0 { return 0 }
+    if plan.mode == .asap { return isPromised(of: plan.budget) ? promisedPrice : 0 }
     return bucket < 0 ? closedPrice : memory.price
   }
+
+  /// Of a minimum as much is due as of the budget is planned; less than that is reserved.
+  private func isPromised(of planned: Double) -> Bool {
+    reserved < minimumExposures / max(plan.budget, 1) * planned * cost
+  }
+
+  /// μ_min where a minimum is not on plan.
+  private var promisedPrice: Double { -DualPacer.guaranteeReturns * max(memory.meanReturn, 1) }
 
   /// The bucket is overdrawn: nothing is taken until it fills.
   package var isGated: Bool { plan.mode != .asap && cost > 0 && bucket < 0 }
@@ -147,9 +157,9 @@ package struct DualPacer: Sendable, Equatable {
     let behind = min(planned + lead, plan.budget) - reserved
     let left = max(min(horizon, Double(plan.end - now)), elapsed)
     let target = min(max(due + behind * elapsed / left, 0), DualPacer.catchUp * due)
-    let isPromised = reserved < minimumExposures / max(plan.budget, 1) * planned * cost
+    let isPromised = isPromised(of: planned)
     let scale = isPromised ? max(memory.meanReturn, 1) : memory.meanReturn
-    let least = isPromised ? -DualPacer.guaranteeReturns * scale : 0
+    let least = isPromised ? promisedPrice : 0
     let gradient = (target - net) / cost
     let seen = DualPacer.firstExposures + memory.exposures
     let step = DualPacer.stepScale / min(seen, dayExposures).squareRoot()

@@ -27,7 +27,7 @@ package enum TokenKeys {
       try folder.writeSecret(current, fresh)
       return signer(fresh, previous: try folder.secret(previous, byteCount: byteCount))
     }
-    changed += Limits.leaseMilliseconds / 1_000
+    changed += Limits.serving.leaseMilliseconds / 1_000
     let old = nowSeconds <= changed ? try folder.secret(previous, byteCount: byteCount) : nil
     return signer(key, previous: old)
   }
