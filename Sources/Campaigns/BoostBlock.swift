@@ -66,7 +66,8 @@ struct BoostBlock: BitwiseCopyable {
   func mayBind(_ entry: SIMD2<UInt64>) -> Bool {
     let artist = UInt8(truncatingIfNeeded: entry.x &>> 16)
     let release = UInt8(truncatingIfNeeded: entry.x &>> 24)
-    return (CapFilter.bit(filter, CapFilter.place(artist: artist))
+    return
+      (CapFilter.bit(filter, CapFilter.place(artist: artist))
       | CapFilter.bit(filter, CapFilter.place(release: release))) & 1 != 0
   }
 }

@@ -76,6 +76,8 @@ package enum CapEvent: Sendable, Equatable {
 package struct Recovery {
   package static let startNote = "ledger.start"
   package static let clockNote = "ledger.clock"
+  /// The longest that a reservation ever had in this journal.
+  package static let timesNote = "ledger.times"
 
   private let setup: RecoverySetup
   private let visit: (CapEvent) -> Void
@@ -142,6 +144,12 @@ package struct Recovery {
       before = words[0]
     }
     guard before < UInt64(Limits.ledgerStarts) - 1 else { throw .startedTooOften }
+    var longest = setup.times.reservation
+    if let value = notes[Self.timesNote] {
+      guard let words = NoteWords.decode(value, count: 1) else { throw .note(key: Self.timesNote) }
+      longest = max(longest, Int64(clamping: words[0]))
+    }
+    longestReservation = longest
     store = BudgetStore(times: setup.times, holders: setup.shards, start: before + 1)
     shards = (0..<setup.shards).map { index in
       ShardLedger(
@@ -149,11 +157,11 @@ package struct Recovery {
         shards: setup.shards)
     }
     self.notes = notes
-    notes[Self.startNote] = nil
     start = before + 1
   }
 
   private let start: UInt64
+  private let longestReservation: Int64
 
   private mutating func add(_ record: StoredRecord) throws(LedgerFault) {
     switch record {
@@ -161,8 +169,8 @@ package struct Recovery {
     case .campaign(let campaign): campaigns.append(campaign)
     case .allocation(let allocation):
       allocations.append(allocation)
-      // When it was decided. One that placed nothing has no entry that says so.
-      lastTime = max(lastTime, allocation.expires.addingClamped(-setup.times.reservation))
+      // When it was decided, at the earliest. One that placed nothing has no entry that says so.
+      lastTime = max(lastTime, allocation.expires.addingClamped(-longestReservation))
     case .entry(let entry):
       try store.replay(entry)
       restore(entry)
@@ -202,6 +210,7 @@ package struct Recovery {
       anchor = stored
     }
     notes[Self.startNote] = nil
+    notes[Self.timesNote] = nil
     let clock = LedgerClock(resuming: anchor, lastTime: lastTime, reading: setup.reading)
     let now = clock.anchor.ledgerMilliseconds
     // Nobody knows how long the machine was off: what was open has its whole time again.
@@ -222,6 +231,8 @@ package struct Recovery {
       [
         .note(key: Self.startNote, value: NoteWords.encode([start])),
         .note(key: Self.clockNote, value: clock.anchor.encoded),
+        .note(
+          key: Self.timesNote, value: NoteWords.encode([UInt64(clamping: longestReservation)])),
       ] + store.reclaimAll(at: now).map { .entry($0) }
     return RecoveredLedger(
       store: store, shards: shards, requests: requests, clock: clock, start: start,

@@ -74,8 +74,8 @@ import Testing
     #expect(ledger.clock.now(bootMilliseconds: 900) == 400)
     #expect(ledger.notes == ["other": [7]] && ledger.campaigns.map(\.id) == ["a"])
     // The lease has come back.
-    #expect(ledger.records.count == 3)
-    guard case .entry(let back) = ledger.records[2] else { return }
+    #expect(ledger.records.count == 4)
+    guard case .entry(let back) = ledger.records[3] else { return }
     #expect(back.kind == .leaseReturn && back.amount == Micros(60) && back.at == 400)
     #expect(ledger.store.totals(of: 7)?.leased == .zero && ledger.store.openLeases == 0)
     try storage.commit(ledger.records)
@@ -144,6 +144,23 @@ import Testing
     #expect(again == .conflict)
   }
 
+  /// Reservations that were longer once do not make the clock leap ahead.
+  @Test func theClockDoesNotLeapWhenReservationsGetShorter() throws {
+    try fill()
+    try storage.commit([
+      .note(key: Recovery.timesNote, value: NoteWords.encode([5_000])),
+      .allocation(
+        StoredAllocation(
+          user: 1, requestID: RequestID(high: 0, low: 77), digest: RequestID(high: 0, low: 9),
+          expires: 9_000, answer: [1])),
+    ])
+    var ledger = try recover(boot: 5, bootLow: 2, unix: 100)
+    #expect(ledger.clock.now(bootMilliseconds: 5) == 4_000)
+    #expect(
+      ledger.records.contains(
+        .note(key: Recovery.timesNote, value: NoteWords.encode([5_000]))))
+  }
+
   @Test func aJournalThatCannotBeIsRefused() throws {
     try fill()
     let bad = shardEntry(.lease, 991, lease: 5)
@@ -156,6 +173,8 @@ import Testing
   @Test func damagedNotesAreRefused() throws {
     try storage.commit([.note(key: Recovery.clockNote, value: [1])])
     #expect(throws: RecoveryError.note(key: Recovery.clockNote)) { try recover() }
+    try storage.commit([.note(key: Recovery.timesNote, value: [1, 2])])
+    #expect(throws: RecoveryError.note(key: Recovery.timesNote)) { try recover() }
     try storage.commit([.note(key: Recovery.startNote, value: [])])
     #expect(throws: RecoveryError.note(key: Recovery.startNote)) { try recover() }
     let last = NoteWords.encode([UInt64(Limits.ledgerStarts) - 1])
