@@ -190,7 +190,8 @@ package final class UserShard {
 
   /// What reservations since the last call are expected to be worth, for `AllocationStore.expect`.
   package func takeExpected() -> [UInt64: Double] {
-    defer { expected.removeAll(keepingCapacity: true) }
+    // Not kept: an empty one would be shared with the thread that reads it.
+    defer { expected = [:] }
     return expected
   }
 
