@@ -44,6 +44,9 @@ class Seeds:
     def run(self, seed, broken=None):
         """Why a seed fails; None = it does not. A failing seed's folder stays."""
         folder = self.path(seed)
+        # What the same seed left when it failed, by another fault.
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.mkdir()
         world = power_cuts.World(
             self.generated, self.snapshot, self.library, folder, seed, broken)
