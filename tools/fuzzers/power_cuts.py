@@ -129,6 +129,8 @@ class World:
         self.sql = self.dice.choice(["", f"PRAGMA wal_autocheckpoint = {self.dice.randint(4, 40)}"])
         if broken in SYNCHRONOUS:
             self.sql += f"; PRAGMA synchronous = {broken}"
+        # An end at a sync would never come.
+        self.syncs = broken != "OFF"
         self.arguments = ["--data", self.data, "--shards", self.dice.randint(1, 3), "--loops", 1]
 
     def run(self):
@@ -152,7 +154,7 @@ class World:
         chance = self.dice.random()
         if chance < 0.3:
             return f"*:{self.dice.randint(1, FRESH_START if is_fresh else START)}"
-        if chance < 0.6:
+        if chance < 0.6 and self.syncs:
             return f"{self.dice.choice('BE')}:{self.dice.randint(1, 40)}"
         return f"*:{self.dice.randint(1, 500)}"
 
@@ -166,7 +168,10 @@ class World:
             story = str(error)
             self.counts["starts"] += 1
         if server:
-            self.load(server)
+            try:
+                self.load(server)
+            finally:
+                server.kill()
             story = server.story()
         if "disk log: " in story:
             raise disk.HarnessFault(story)
@@ -189,7 +194,8 @@ class World:
                 caller.start()
             for caller in callers:
                 caller.join(process.patience(120))
-                assert not caller.is_alive(), "a client has not ended" + server.story()
+                if caller.is_alive():
+                    raise disk.HarnessFault("a client has not ended" + server.story())
         finally:
             promoter.channel.close()
         server.process.wait(process.patience(60))
