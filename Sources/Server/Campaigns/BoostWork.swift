@@ -75,10 +75,14 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let board = campaigns.inUse.board
     campaigns.runtime.demand.add()
     let user = pointee.call.pointee.userID
+    // Money goes by this clock, whatever the features' time is.
+    let time =
+      forAllocation
+      ? loop.engine.clock.unixMilliseconds() : pointee.call.pointee.timeUnixMilliseconds
     guard
       let audience = board.set.audience(
         market: view.market, surface: view.surface, tier: view.tier, segments: view.segments,
-        timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds, user: user,
+        timeUnixMilliseconds: time, user: user,
         bucket: ScoreWork.bucket(board.set.policy.holdout, user: user))
     else {
       throw CallFailure(

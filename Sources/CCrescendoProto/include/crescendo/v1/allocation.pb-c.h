@@ -59,6 +59,7 @@ struct  Crescendo__V1__AllocateRequest
   uint32_t slots;
   /*
    * Who, where and which candidates, as for Score. `user_id` is needed; `want_*` are not looked at.
+   * `context.time_unix_ms` is the features' time alone: flights and caps go by the server's clock.
    */
   Crescendo__V1__ScoreRequest *request;
 };
