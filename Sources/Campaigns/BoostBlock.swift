@@ -7,9 +7,8 @@ struct BoostBlock: BitwiseCopyable {
   /// Pairs are written by threes.
   private static var pairRoom: Int { pairs + 4 }
 
-  /// Of a candidate: its row's entry, the same to be copied whole, where its pairs end, and the
-  /// campaign that was chosen, or the number of campaigns for none.
-  let entries: UnsafeMutablePointer<RowEntry>
+  /// Of a candidate: its row's `RowEntry` as two words, where its pairs end, and the campaign that
+  /// was chosen, or the number of campaigns for none.
   let copies: UnsafeMutablePointer<SIMD2<UInt64>>
   let ends: UnsafeMutablePointer<Int32>
   let chosen: UnsafeMutablePointer<Int32>
@@ -41,7 +40,6 @@ struct BoostBlock: BitwiseCopyable {
     }
     hot = take(BoostBlock.pairRoom)
     copies = take(BoostBlock.candidates)
-    entries = UnsafeMutableRawPointer(copies).assumingMemoryBound(to: RowEntry.self)
     values = take(BoostBlock.pairRoom)
     gains = take(BoostBlock.pairRoom)
     ranks = take(BoostBlock.pairRoom)
@@ -55,13 +53,6 @@ struct BoostBlock: BitwiseCopyable {
   }
 
   /// Whether the user has had something of the row's artist or release.
-  @inline(__always)
-  func mayBind(_ entry: RowEntry) -> Bool {
-    (CapFilter.bit(filter, CapFilter.place(artist: entry))
-      | CapFilter.bit(filter, CapFilter.place(release: entry))) & 1 != 0
-  }
-
-  /// The same of a copied entry.
   @inline(__always)
   func mayBind(_ entry: SIMD2<UInt64>) -> Bool {
     let artist = UInt8(truncatingIfNeeded: entry.x &>> 16)

@@ -151,7 +151,7 @@ extension BoostRequest {
         pair = end
         continue
       }
-      let entry = block.entries[candidate]
+      let entry = block.copies[candidate]
       var best = pair
       var looks: UInt16 = 0
       var rank = Int64.min

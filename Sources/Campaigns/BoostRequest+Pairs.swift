@@ -19,7 +19,7 @@ extension BoostRequest {
         weigh(Int(block.ends[length - 1]), block)
         var pair = 0
         for candidate in 0..<length {
-          let mayBind = block.mayBind(block.entries[candidate])
+          let mayBind = block.mayBind(block.copies[candidate])
           while pair < Int(block.ends[candidate]) {
             draw(pair, block)
             let isCapped = isCapped(pair, rows[first + candidate], mayBind, block)

@@ -32,8 +32,8 @@ private struct Bid: BitwiseCopyable {
 }
 
 extension BoostRequest {
-  /// How many candidates ahead the campaigns of a row are asked for: as many as the misses of 100
-  /// cache lines, each as long as it takes to weigh some candidates.
+  /// How many candidates ahead the campaigns of a row are asked for: about 100 cache lines, which
+  /// come while as many candidates are weighed.
   private static var lookAhead: Int { 32 }
 
   /// The boosts of all candidates of which some campaign is open (`fillOpenBits`), where no value

@@ -22,9 +22,8 @@ struct OpenCampaigns: BitwiseCopyable {
     var (from, until) = (Int64.min, Int64.max)
     for (index, campaign) in campaigns.enumerated() {
       let (start, end) = (records[index].flightStart, records[index].flightEnd)
-      for instant in [start, end] {
-        if instant > time { until = min(until, instant) } else { from = max(from, instant) }
-      }
+      if start > time { until = min(until, start) } else { from = max(from, start) }
+      if end > time { until = min(until, end) } else { from = max(from, end) }
       guard campaign.flags & (CheckBits.flight | CheckBits.spent) == 0,
         start <= time, time < end
       else { continue }

@@ -2,7 +2,7 @@ import Core
 import Wire
 
 /// Exposures on their way: what is not acknowledged, and what became of the rest.
-struct ExposureReport {
+struct ExposureReport: OutcomeReport {
   struct Batch: Equatable {
     var message: ReportExposuresRequestMessage
     /// Of the file, one per exposure.
@@ -93,7 +93,7 @@ struct ExposureReport {
     unnamed == 0 && counts.keys.allSatisfy { ExposureReport.paid.contains($0) }
   }
 
-  private var numbers: [(key: String, value: String)] {
+  var numbers: [(key: String, value: String)] {
     let outcomes: [ExposureOutcome] = [
       .duplicate, .settledLate, .unpaid, .forged, .expired, .unknownReservation,
     ]
@@ -110,17 +110,10 @@ struct ExposureReport {
 
   private var unacknowledged: Int { pending.reduce(0) { $0 + $1.lines.count } }
 
-  func table(palette: Palette) -> String {
-    var table = TextTable(columns: [.init(title: "outcome"), .init(title: "count", isNumber: true)])
-    table.rows = numbers.map { [$0.key.replacing("_", with: " "), $0.value] }
-    let lines = exceptions.map { "line \($0.line): \($0.outcome)" }
-    return ([table.text(palette)] + (lines.isEmpty ? [] : [""] + lines)).joined(separator: "\n")
-  }
-
-  var json: String {
-    let list = exceptions.map {
-      JSONText.object([("line", "\($0.line)"), ("outcome", JSONText.string($0.outcome))])
+  var exceptionLines: [(text: String, object: String)] {
+    exceptions.map {
+      let fields = [("line", "\($0.line)"), ("outcome", JSONText.string($0.outcome))]
+      return ("line \($0.line): \($0.outcome)", JSONText.object(fields))
     }
-    return JSONText.object(numbers + [("exceptions", JSONText.array(list))])
   }
 }

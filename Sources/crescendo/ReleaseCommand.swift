@@ -36,13 +36,8 @@ struct ReleaseCommand: ParsableCommand {
     } catch {
       failure = error
     }
-    switch output {
-    case .table: print(report.table(palette: .standardOutput))
-    case .json: print(report.json)
-    }
-    if let failure { throw failure }
-    if let fault = source.fault { throw CommandFailure(.usage, fault) }
-    if !report.isGivenBack { throw ExitCode(ExitStatus.negative.rawValue) }
+    try report.end(
+      output, failure: failure, fault: source.fault, isGood: report.isGivenBack)
   }
 
   /// Call by call; without tokens the server is not asked.

@@ -2,7 +2,7 @@ import Core
 import Wire
 
 /// What became of reservations that were given back.
-struct ReleaseReport {
+struct ReleaseReport: OutcomeReport {
   /// A reservation that stays.
   struct Exception: Equatable {
     var place: String
@@ -39,7 +39,7 @@ struct ReleaseReport {
   /// Nothing is kept for any of them any more.
   var isGivenBack: Bool { counts.keys.allSatisfy { ReleaseReport.givenBack.contains($0) } }
 
-  private var numbers: [(key: String, value: String)] {
+  var numbers: [(key: String, value: String)] {
     let outcomes = [ReleaseOutcome.released, .alreadyReleased, .settled, .forged, .unknown]
     return [(key: "tokens", value: "\(tokenCount)")]
       + outcomes.map {
@@ -48,19 +48,10 @@ struct ReleaseReport {
       }
   }
 
-  func table(palette: Palette) -> String {
-    var table = TextTable(columns: [.init(title: "outcome"), .init(title: "count", isNumber: true)])
-    table.rows = numbers.map { [$0.key.replacing("_", with: " "), $0.value] }
-    let lines = exceptions.map { "\($0.place): \($0.outcome)" }
-    return ([table.text(palette)] + (lines.isEmpty ? [] : [""] + lines)).joined(separator: "\n")
-  }
-
-  var json: String {
-    let list = exceptions.map {
-      JSONText.object([
-        ("place", JSONText.string($0.place)), ("outcome", JSONText.string($0.outcome)),
-      ])
+  var exceptionLines: [(text: String, object: String)] {
+    exceptions.map {
+      let fields = [("place", JSONText.string($0.place)), ("outcome", JSONText.string($0.outcome))]
+      return ("\($0.place): \($0.outcome)", JSONText.object(fields))
     }
-    return JSONText.object(numbers + [("exceptions", JSONText.array(list))])
   }
 }

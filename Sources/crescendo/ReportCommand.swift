@@ -49,13 +49,9 @@ struct ReportCommand: ParsableCommand {
     } catch {
       failure = error
     }
-    switch output {
-    case .table: print(report.table(palette: .standardOutput))
-    case .json: print(report.json)
-    }
-    if let failure { throw failure }
-    if let fault = source.fault { throw CommandFailure(.usage, "\(file): \(fault)") }
-    if !report.isPaid { throw ExitCode(ExitStatus.negative.rawValue) }
+    try report.end(
+      output, failure: failure, fault: source.fault.map { "\(file): \($0)" },
+      isGood: report.isPaid)
   }
 
   /// All of the source, with as many attempts as there may be.
