@@ -117,7 +117,7 @@ package final class AdminServer: Sendable {
 
 /// A value that one thread waits for: the first that is set counts.
 private final class Outcome<Value: Sendable>: Sendable {
-  private let value = Mutex<Value?>(nil)
+  private let value = Guarded<Value?>(nil)
   /// 1 as soon as there is a value; what the waiting thread sleeps on.
   // Unsafe: the address never changes, and the word is only accessed as an atomic or by futex.
   private nonisolated(unsafe) let word: UnsafeMutablePointer<Atomic<UInt32>>
@@ -186,7 +186,7 @@ private final class BoundedPool: AsyncSocketPool {
   }
 
   private let pool = SocketPool.ePoll()
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   func prepare() async throws { try await pool.prepare() }
 

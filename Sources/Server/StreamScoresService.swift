@@ -121,9 +121,18 @@ extension ScoreAnswer {
   /// `positions` nil: all candidates, in order.
   fileprivate func writePositions(_ positions: UnsafePointer<UInt32>?) {
     guard let target = layout.positions else { return }
-    for index in 0..<candidates {
-      let position = positions.map { $0[index] } ?? UInt32(index)
-      target.storeBytes(of: position.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+    // Loops without a choice in them: vectors of positions at a time.
+    if let positions {
+      for index in 0..<candidates {
+        target.storeBytes(
+          of: positions[index].littleEndian, toByteOffset: 4 &* index, as: UInt32.self)
+      }
+    } else {
+      for index in 0..<candidates {
+        target.storeBytes(
+          of: UInt32(truncatingIfNeeded: index).littleEndian, toByteOffset: 4 &* index,
+          as: UInt32.self)
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 internal import Core
-internal import Synchronization
+internal import Syscalls
 internal import Wire
 
 extension PromotionScoreClient {
@@ -40,7 +40,7 @@ public final class ScoreManyCall: Sendable {
   /// Kept for as long as its call: without it the call would be cut.
   private let client: PromotionScoreClient
   private let stream: StreamedCall
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   init(_ client: PromotionScoreClient, _ stream: StreamedCall) {
     self.client = client

@@ -1,7 +1,6 @@
 internal import Core
 internal import EventLoop
 internal import Syscalls
-internal import Synchronization
 internal import Wire
 
 /// The one background thread of a client, and everything that lives on it.
@@ -19,7 +18,7 @@ final class ClientRuntime: @unchecked Sendable {
     byteCount: Limits.clientReadBytes, alignment: 16)
   var policies: CallPolicies
   private(set) var pool: Pool?
-  private let gate = Mutex(true)
+  private let gate = Guarded(true)
 
   private var dirty: [Link] = []
   private var calls: [ObjectIdentifier: LogicalCall] = [:]

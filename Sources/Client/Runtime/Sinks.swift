@@ -1,10 +1,10 @@
 internal import Core
-internal import Synchronization
+internal import Syscalls
 
 /// The answer of a unary call: its one message, handed to whoever waits for it.
 final class UnarySink: CallSink {
   private let continuation: CheckedContinuation<Result<[UInt8], RPCError>, Never>
-  private let message = Mutex<[UInt8]?>(nil)
+  private let message = Guarded<[UInt8]?>(nil)
 
   init(_ continuation: CheckedContinuation<Result<[UInt8], RPCError>, Never>) {
     self.continuation = continuation
@@ -56,7 +56,7 @@ final class AnswerQueue: Sendable {
     }
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   func push(_ message: [UInt8]) {
     wake { $0.messages.append(message) }
@@ -111,7 +111,7 @@ final class SendGate: Sendable {
   }
 
   private let limitBytes: Int
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   init(limitBytes: Int) {
     self.limitBytes = limitBytes

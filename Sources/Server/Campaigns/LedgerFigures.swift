@@ -1,6 +1,6 @@
 internal import Allocation
 internal import Core
-internal import Synchronization
+internal import Syscalls
 
 /// What the ledger shows of itself: as of the last tick.
 package struct LedgerFigures: Sendable {
@@ -38,10 +38,10 @@ final class LedgerGauges: Sendable {
     var bytes = 0
   }
 
-  private let state: Mutex<State>
+  private let state: Guarded<State>
 
   init(shards: Int) {
-    state = Mutex(State(shards: Array(repeating: ShardGauge(), count: shards)))
+    state = Guarded(State(shards: Array(repeating: ShardGauge(), count: shards)))
   }
 
   /// By a shard.

@@ -3,7 +3,6 @@ internal import Core
 internal import Executors
 internal import Ledger
 internal import Logging
-internal import Synchronization
 internal import Syscalls
 
 /// The threads of the ledger: every user shard on its shard's thread, the store on a thread of its
@@ -88,7 +87,7 @@ final class LedgerRuntime: @unchecked Sendable {
 
   // Unchecked: `parked` is touched by whoever holds the lock.
   private final class Turn: @unchecked Sendable {
-    let lock = Mutex<Void>(())
+    let lock = Guarded<Void>(())
     /// Allocations of this shard that wait for leases.
     var parked: [() -> Void] = []
 
