@@ -45,17 +45,21 @@ def parsed(done, code=0):
     return report
 
 
+# 200 calls; an instrumented server takes them more slowly.
+RATE, SECONDS = (50, 4) if process.SANITIZER else (200, 1)
+
+
 def quick(items, *arguments):
-    return ("--rate", "200", "--duration", "1s", "--warm-up", "200ms", "--items-file", items,
+    return ("--rate", str(RATE), "--duration", f"{SECONDS}s", "--warm-up", "200ms", "--items-file", items,
             "--output", "json", *arguments)
 
 
 def test_report(server, items):
     report = parsed(load(server.target, *quick(items, "--schedule", "constant", "--users", 50)))
     assert report["status"] == {"OK": 200} and report["calls"] == 200, report
-    assert report["offered_rps"] == pytest.approx(200) and report["server"] is None, report
+    assert report["offered_rps"] == pytest.approx(RATE) and report["server"] is None, report
     assert report["fidelity"] == {"FULL": 200}, report
-    assert report["achieved_rps"] == pytest.approx(200), report
+    assert report["achieved_rps"] == pytest.approx(RATE), report
     assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["max"], report
 
 
