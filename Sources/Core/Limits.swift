@@ -174,7 +174,7 @@ package enum Limits {
   /// Draws that a propensity is estimated from: its standard error is at most 1 ÷ (2 √64) = 6 %.
   package static let propensityDraws = 64
   /// One in so many batches is counted by campaign and reason: a power of two.
-  package static let tallyStride = 16
+  package static let tallyStride = 32
   /// Campaigns whose counters, a cache line each, fit a core's second cache. Of more, one batch in
   /// four times as many is counted.
   package static let tallyCached = 4_096

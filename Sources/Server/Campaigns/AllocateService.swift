@@ -116,21 +116,22 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard let boost = pointee.boost, let rows = pointee.call.pointee.rows,
       let provenance = pointee.provenance?.pointee
     else { preconditionFailure("prepared before it is finished") }
-    let request = boost.request()
+    let request = boost.pointee.request()
     let options = request.options(
       rows: rows, calibrated: asked.outputs, count: asked.count, affordable: { _ in .max })
     var scores: [Int32: Float] = [:]
     for option in options { scores[option.position] = asked.scores[Int(option.position)] }
     let encoder = AllocationEncoder(
-      requestID: asked.requestID, provenance: provenance, inUse: boost.inUse,
-      audience: boost.audience, timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds,
+      requestID: asked.requestID, provenance: provenance, inUse: boost.pointee.inUse,
+      audience: boost.pointee.audience,
+      timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds,
       treesUsed: outcome.treesUsed, scores: scores,
       ledgerToUnix: loop.engine.clock.unixMilliseconds()
         - (loop.campaigns?.runtime.ledger.now() ?? 0))
     let items = loop.engine.serving.snapshot.items
     return AllocationRequest(
       user: asked.user, requestID: asked.requestID, digest: asked.digest, slots: asked.slots,
-      board: boost.inUse.board, request: request, options: options,
+      board: boost.pointee.inUse.board, request: request, options: options,
       reasons: reasons(asked, rows, request, loop),
       item: { items.id(Int($0)) }, encode: { encoder.encode($0, $1) })
   }
