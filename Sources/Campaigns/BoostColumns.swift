@@ -24,7 +24,7 @@ package struct BoostColumns: BitwiseCopyable, @unchecked Sendable {
 
   @inline(__always)
   func write(_ position: Int, _ boost: Float, _ reason: BoostReason) {
-    boosts.storeBytes(of: boost, toByteOffset: position * 4, as: Float.self)
+    boosts.storeBytes(of: boost, toByteOffset: position &* 4, as: Float.self)
     reasons[position] = reason.number
   }
 

@@ -15,10 +15,11 @@ private struct Bid: BitwiseCopyable {
   ) {
     let own = hot + campaign
     let isOpen = open[campaign >> 6] &>> UInt64(truncatingIfNeeded: campaign) & 1
-    let gain = value * own.pointee.worth - own.pointee.charge
-    let bid = isOpen != 0 ? gain : -.infinity
+    // 0 where it is open, else −∞: added, without a branch.
+    let closing = Double(bitPattern: (isOpen &- 1) & (-Double.infinity).bitPattern)
+    let gain = value * own.pointee.worth - own.pointee.charge + closing
     // False of what is no number.
-    self.gain = bid > -.infinity ? bid : -.infinity
+    self.gain = gain > -.infinity ? gain : -.infinity
     self.campaign = campaign
   }
 
