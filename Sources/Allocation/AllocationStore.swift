@@ -141,6 +141,17 @@ package final class AllocationStore {
     pending.removeAll(keepingCapacity: true)
   }
 
+  /// Notes beside the storage how far it has come: see `Storage.mark`.
+  package func mark() throws(StoreFailure) {
+    try check()
+    do throws(StorageError) { try storage.mark() } catch { throw fail(.storage(error)) }
+  }
+
+  /// The last that is asked for. After a failure what is stored stays as it is.
+  package func close() throws(StorageError) {
+    if failure == nil { try storage.close() }
+  }
+
   /// The answer of an allocation that is durable, byte for byte.
   package func answer(user: UInt64, requestID: RequestID) throws(StoreFailure) -> [UInt8]? {
     try check()

@@ -81,6 +81,8 @@ extension Limits {
     ("leasedShare", Double(leasedShare)),
     ("storageBusyMilliseconds", Double(storageBusyMilliseconds)),
     ("storageLogPages", Double(storageLogPages)),
+    ("storageMarkMilliseconds", Double(storageMarkMilliseconds)),
+    ("storageStopMilliseconds", Double(storageStopMilliseconds)),
     ("capExactLimit", Double(capExactLimit)),
     ("capWindows", Double(capWindows)),
     ("capEntriesPerUser", Double(capEntriesPerUser)),

@@ -203,6 +203,12 @@ package enum Limits {
   /// 1,000, 4,000 and 16,000: as many rows a second, but the commit that copies takes four times
   /// as long.
   package static let storageLogPages = 1_000
+  /// How often the ledger's file of how far it has come is written anew, milliseconds: two syncs
+  /// each, at most one commit in a hundred waits for them. What is lost of later commits while no
+  /// server runs is not seen.
+  package static let storageMarkMilliseconds: Int64 = 2_000
+  /// How long a stop waits for readers, before it leaves the write-ahead log as it is.
+  package static let storageStopMilliseconds: Int32 = 500
   /// The largest limit of a cap that is counted by exact timestamps: 32 bytes for each user and
   /// scope. Larger ones are estimated in 16.
   package static let capExactLimit = 8

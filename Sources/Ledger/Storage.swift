@@ -61,10 +61,13 @@ package struct StoredCampaign: Sendable, Equatable {
 package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible {
   package var operation: String
   package var reason: String
+  /// What is stored is not what was written: no other try will find it better.
+  package var isDamage: Bool
 
-  package init(operation: String, reason: String) {
+  package init(operation: String, reason: String, isDamage: Bool = false) {
     self.operation = operation
     self.reason = reason
+    self.isDamage = isDamage
   }
 
   package var description: String { "\(operation): \(reason)" }
@@ -90,6 +93,18 @@ package protocol Storage: AnyObject {
 
   /// Puts openings in the place of old entries, and drops old allocations; all or nothing.
   func compact(_ compaction: Compaction) throws(StorageError)
+
+  /// Notes, apart from what is stored, how far that has come, so that a start sees when less of it
+  /// is there. Called now and then.
+  func mark() throws(StorageError)
+
+  /// Leaves everything in order. The last that is asked for.
+  func close() throws(StorageError)
+}
+
+extension Storage {
+  package func mark() throws(StorageError) {}
+  package func close() throws(StorageError) {}
 }
 
 /// What a compaction drops and what it puts in its place.

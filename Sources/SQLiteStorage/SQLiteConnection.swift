@@ -26,7 +26,10 @@ final class SQLiteConnection {
   }
 
   func error(_ operation: String) -> StorageError {
-    StorageError(operation: operation, reason: Self.message(handle))
+    let code = sqlite3_errcode(handle) & 0xFF
+    return StorageError(
+      operation: operation, reason: Self.message(handle),
+      isDamage: code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
   }
 
   /// Statements without parameters or rows.
@@ -51,6 +54,12 @@ final class SQLiteConnection {
   }
 
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+  /// Whether the last connection leaves the write-ahead log as it is: else it copies it into the
+  /// file and removes it.
+  var keepsLog = false {
+    didSet { crescendo_keep_log(handle, keepsLog ? 1 : 0) }
+  }
 
   func setBusyMilliseconds(_ milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 }

@@ -165,11 +165,10 @@ def test_tokens_of_another_server(heard, promote, tmp_path):
     assert other.report([token]) == [other.delivery.EXPOSURE_OUTCOME_FORGED]
     assert other.release([token]) == [other.allocation.RELEASE_OUTCOME_FORGED]
     third = tmp_path / "third"
-    third.mkdir(mode=0o700)
+    promote(data=third).stop()
     key = tmp_path / "data/token.key"
     assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
     (third / "token.key").write_bytes(key.read_bytes())
-    (third / "token.key").chmod(0o600)
     other = promote(data=third)
     other.apply(campaign("one", other.items))
     assert other.report([token]) == [other.delivery.EXPOSURE_OUTCOME_UNKNOWN_RESERVATION]

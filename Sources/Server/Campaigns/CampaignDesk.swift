@@ -56,38 +56,27 @@ final class CampaignDesk: @unchecked Sendable {
   }
 
   /// What was stored, before anything is served. A definition that cannot be read is a fault of the
-  /// file: nothing is guessed.
+  /// storage: nothing is guessed, and nothing is served without it.
   func restore(_ stored: [StoredCampaign]) throws(CampaignStartError) {
-    for record in stored where record.id.isEmpty {
-      policy = try CampaignDesk.parse(record.document).policy.applied(to: policy)
-    }
     var last: [String: StoredCampaign] = [:]
     for record in stored where !record.id.isEmpty { last[record.id] = record }
-    // Read as one document: a parser for each would cost more than what it reads.
     let records = Array(last.values)
-    var first = 0
-    while first < records.count {
-      var (text, next) = (CampaignFile.head, first)
-      while next < records.count, text.utf8.count < Limits.campaignFileBytes / 4 {
-        text += records[next].document.dropFirst(CampaignFile.head.count)
-        next += 1
+    do throws(StoredDefinitionFault) {
+      for record in stored where record.id.isEmpty {
+        policy = try CampaignFile.storedPolicy(record.document, after: policy)
       }
-      for campaign in try CampaignDesk.parse(text).campaigns {
-        guard let record = last[campaign.id] else { continue }
+      let campaigns = try CampaignFile.stored(
+        records.map { StoredDefinition(id: $0.id, document: $0.document) })
+      for (campaign, record) in zip(campaigns, records) {
         keep(Definition(campaign: campaign, key: record.key, isPaused: record.isPaused))
       }
-      first = next
+    } catch {
+      throw CampaignStartError("\(error); a backup has it as it was")
+    }
+    guard policy != nil || definitions.isEmpty else {
+      throw CampaignStartError("the policy of the stored campaigns is missing")
     }
     ids = definitions.keys.sorted()
-  }
-
-  private static func parse(_ text: String) throws(CampaignStartError) -> CampaignDocument {
-    do throws(FileFaults) {
-      return try CampaignFile.parse(text, catalog: .unknown, now: .min)
-    } catch {
-      throw CampaignStartError(
-        "a stored definition cannot be read: \(error.kept.first?.description ?? "")")
-    }
   }
 
   private func keep(_ definition: Definition) {

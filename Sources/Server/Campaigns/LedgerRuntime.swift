@@ -29,6 +29,7 @@ final class LedgerRuntime: @unchecked Sendable {
   /// Called on the store's thread about once a second.
   private var tick: (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void = { _, _ in }
   private var nextTick: Int64 = 0
+  private var nextMark: Int64 = 0
   /// Of one exposure, by campaign; the store's thread's own.
   private var costs: [UInt64: Micros] = [:]
 
@@ -66,6 +67,11 @@ final class LedgerRuntime: @unchecked Sendable {
   func stop() {
     thread?.stop()
     thread = nil
+    do throws(StorageError) {
+      try store.close()
+    } catch {
+      logger.warning("the ledger is whole, but was not tidied", metadata: ["reason": "\(error)"])
+    }
   }
 
   // MARK: Shards
@@ -221,6 +227,10 @@ final class LedgerRuntime: @unchecked Sendable {
     do throws(StoreFailure) {
       try tick(store, now)
       try store.commit()
+      if now >= nextMark {
+        nextMark = now + Limits.storageMarkMilliseconds
+        try store.mark()
+      }
     } catch {
       tell(error)
     }
