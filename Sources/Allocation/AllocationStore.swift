@@ -73,10 +73,12 @@ package final class AllocationStore {
     }
   }
 
-  /// What a shard's new reservations are expected to be worth, micros, by campaign.
-  package func expect(_ worth: [UInt64: Double]) {
-    for (campaign, worth) in worth {
-      movements[campaign, default: .none].pacing.worth += worth
+  /// What a shard's new reservations are expected to bring, by campaign.
+  package func expect(_ expected: [UInt64: Expectation]) {
+    for (campaign, expected) in expected {
+      movements[campaign, default: .none].pacing.worth += expected.worth
+      movements[campaign, default: .none].goals.add(
+        goals: expected.goals, placements: expected.placements)
     }
   }
 
@@ -198,6 +200,8 @@ package struct CampaignMovement: Sendable, Equatable {
   package var pacing = PacingReport()
   /// Micros.
   package var settled: Int64 = 0
+  /// What the model expects of what was placed.
+  package var goals = ExpectedGoals()
 
   package static let none = CampaignMovement()
 }

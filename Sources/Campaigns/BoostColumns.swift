@@ -43,6 +43,7 @@ extension BoostReason {
     switch self {
     case .ok: 1
     case .unknownItem: 2
+    case .overload: 4
     case .noCampaign: 10
     case .notInFlight: 11
     case .market: 12
@@ -53,6 +54,10 @@ extension BoostReason {
     case .paced: 19
     case .holdout: 20
     case .tier: 21
+    case .paused: 22
+    case .worthless: 23
+    case .surfaceOff: 24
+    case .noCandidates: 25
     }
   }
 }

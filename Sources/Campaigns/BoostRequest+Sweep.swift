@@ -83,7 +83,7 @@ extension BoostRequest {
     _ entries: UnsafePointer<SIMD2<UInt64>>, _ block: BoostBlock, _ columns: BoostColumns
   ) -> Int {
     let (weight, scale, cap) = (audience.weight, audience.scale, audience.cap)
-    let (hot, drawn) = (self.hot, tables.drawn)
+    let (hot, drawn, isOff) = (self.hot, tables.drawn, audience.isOff)
     let mayBind = filter.hasRows
     var left = 0
     for candidate in candidates {
@@ -115,8 +115,9 @@ extension BoostRequest {
       }
       let own = hot + best.campaign
       let boost = BoostTerms.boost(gain: best.gain, weight: weight, scale: scale, cap: cap)
-      let isPaced = !(best.gain > 0) && value * own.pointee.worth > 0
-      columns.write(candidate, boost, isPaced ? .paced : .ok)
+      let free = value * own.pointee.worth
+      columns.write(
+        candidate, boost, Audience.reason(boost, gain: best.gain, free: free, isOff: isOff))
       columns.write(
         candidate, of: Int32(truncatingIfNeeded: best.campaign), key: own.pointee.key)
     }

@@ -102,6 +102,8 @@ extension Limits {
     ("leaseRetryMilliseconds", Double(leaseRetryMilliseconds)),
     ("ledgerExpiries", Double(ledgerExpiries)),
     ("trafficNoteMilliseconds", Double(trafficNoteMilliseconds)),
+    ("expectationNoteMilliseconds", Double(expectationNoteMilliseconds)),
+    ("exposureSkewMilliseconds", Double(exposureSkewMilliseconds)),
     ("reportBatches", Double(reportBatches)),
     ("leaseRounds", Double(leaseRounds)),
   ]

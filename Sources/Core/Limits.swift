@@ -261,6 +261,11 @@ package enum Limits {
   /// How often the demand of the day is stored, milliseconds: a restart loses less than a quarter
   /// hour of it.
   package static let trafficNoteMilliseconds: Int64 = 600_000
+  /// How often at most what the model expects of campaigns that explore is stored out of turn, for
+  /// one that is new in it, milliseconds: 24 bytes each, of 100,000 campaigns 240 kB a second.
+  package static let expectationNoteMilliseconds: Int64 = 10_000
+  /// How far a client's clock may be off, milliseconds, before the time of an exposure is refused.
+  package static let exposureSkewMilliseconds: Int64 = 600_000
   /// Batches of one report that are not acknowledged: ten times a disk's latency at 1,000 a second.
   package static let reportBatches = 64
   /// Times that an allocation waits for leases before it does without.

@@ -97,6 +97,7 @@ extension DiagnoseCampaignResponseMessage {
     writer.number(5, candidates)
     writer.number(6, boosted)
     writer.number(7, placed)
+    writer.number(8, UInt64(sampledOneIn))
     return writer.bytes
   }
 }

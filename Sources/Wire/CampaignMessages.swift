@@ -171,6 +171,8 @@ package struct DiagnoseCampaignResponseMessage: Sendable, Equatable {
   package var candidates: UInt64 = 0
   package var boosted: UInt64 = 0
   package var placed: UInt64 = 0
+  /// One batch in so many was counted.
+  package var sampledOneIn: UInt32 = 0
 
   package init() {}
 }

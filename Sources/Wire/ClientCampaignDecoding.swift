@@ -164,6 +164,7 @@ extension DiagnoseCampaignResponseMessage {
       response.candidates = message.pointee.candidates
       response.boosted = message.pointee.boosted
       response.placed = message.pointee.placed
+      response.sampledOneIn = message.pointee.sampled_one_in
       return response
     }
   }

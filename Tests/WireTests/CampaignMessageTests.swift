@@ -107,6 +107,7 @@ private func repacked(_ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor
     response.candidates = 3
     response.boosted = 2
     response.placed = 1
+    response.sampledOneIn = 64
     let bytes = response.encoded()
     #expect(try DiagnoseCampaignResponseMessage.decoded(bytes) == response)
     #expect(repacked(bytes, crescendo__v1__diagnose_campaign_response__descriptor) == bytes)

@@ -97,8 +97,14 @@ final class CampaignDesk: @unchecked Sendable {
   }
 
   func tally(_ key: UInt64) -> [UInt64] {
+    // Shards first: what they have kept from a slot, a loop has counted before.
+    let kept = keptAway(key)
     add([key: connected.counted(key)])
-    return tallies[key] ?? []
+    var sums = tallies[key] ?? []
+    CampaignTally.move(kept.capped, to: .capped, &sums)
+    CampaignTally.move(kept.spent, to: .budgetSpent, &sums)
+    tallies[key] = sums
+    return sums
   }
 
   // MARK: Changes

@@ -88,7 +88,8 @@ package final class CampaignRuntime: @unchecked Sendable {
     self.desk = desk
     counts = DeliveryCounts()
     pace = PaceKeeper(
-      clock: parts.clock, traffic: recovered.notes[PaceKeeper.trafficNote])
+      clock: parts.clock, traffic: recovered.notes[PaceKeeper.trafficNote],
+      expected: recovered.notes[ExplorationKeeper.note])
     let totals = Dictionary(
       recovered.store.totals.map { ($0.campaign, $0) }, uniquingKeysWith: { first, _ in first })
     do throws(CampaignSetError) {

@@ -189,6 +189,8 @@ extension ExposureOutcome {
     case .forged: "forged"
     case .expired: "expired"
     case .unknownReservation: "unknown_reservation"
+    case .invalidTime: "invalid_time"
+    case .goalAdded: "goal_added"
     }
   }
 }

@@ -24,6 +24,7 @@ final class PaceKeeper: @unchecked Sendable {
   private var definitions: [CampaignDesk.Definition] = []
   private var isSpent: [Bool] = []
   private var posteriors: [BetaPosterior] = []
+  private var exploration: ExplorationKeeper
   private var table = PacingTable()
   private var recorder: TrafficRecorder
   private var series: [UInt64: SpendSeries] = [:]
@@ -41,8 +42,9 @@ final class PaceKeeper: @unchecked Sendable {
 
   static let trafficNote = "pacing.traffic"
 
-  init(clock: Clock, traffic: [UInt8]?) {
+  init(clock: Clock, traffic: [UInt8]?, expected: [UInt8]? = nil) {
     self.clock = clock
+    exploration = expected.map { ExplorationKeeper(decoding: $0) } ?? ExplorationKeeper()
     recorder = traffic.flatMap { TrafficRecorder(decoding: $0) } ?? TrafficRecorder()
   }
 
@@ -62,9 +64,7 @@ final class PaceKeeper: @unchecked Sendable {
     isSpent = self.definitions.map { definition in
       totals(definition.key).map { PaceKeeper.isSpent(definition, $0) } ?? false
     }
-    posteriors = self.definitions.map { definition in
-      totals(definition.key).map(PaceKeeper.posterior) ?? .uniform
-    }
+    posteriors = self.definitions.map { exploration.posterior($0.key, totals($0.key)) }
     let now = clock.unixMilliseconds()
     table = PacingTable(
       pacers: self.definitions.map { definition in
@@ -96,12 +96,6 @@ final class PaceKeeper: @unchecked Sendable {
     return pacer
   }
 
-  /// Goals among what was heard.
-  private static func posterior(_ totals: CampaignTotals) -> BetaPosterior {
-    let goals = Double(min(totals.goals, totals.exposures))
-    return BetaPosterior(successes: goals, failures: Double(totals.exposures) - goals)
-  }
-
   private static func isSpent(
     _ definition: CampaignDesk.Definition, _ totals: CampaignTotals
   ) -> Bool {
@@ -130,9 +124,13 @@ final class PaceKeeper: @unchecked Sendable {
       table.reshape(recorder.shape, now: now)
       lastNote = 0
     }
-    if now - lastNote >= Limits.trafficNoteMilliseconds {
+    let isTrafficDue = now - lastNote >= Limits.trafficNoteMilliseconds
+    if isTrafficDue {
       lastNote = now
       try store.note(PaceKeeper.trafficNote, recorder.encoded)
+    }
+    if exploration.isDue(at: now, withTraffic: isTrafficDue) {
+      try store.note(ExplorationKeeper.note, exploration.encoded)
     }
     let (before, movements) = (table.prices, store.takeMovements())
     var reports = [PacingReport](repeating: PacingReport(), count: definitions.count)
@@ -151,7 +149,8 @@ final class PaceKeeper: @unchecked Sendable {
       hasChanged = hasChanged || spent != isSpent[index]
       isSpent[index] = spent
       guard definitions[index].campaign.exploration == .thompson else { continue }
-      posteriors[index] = PaceKeeper.posterior(totals)
+      exploration.add(movement.goals, to: definitions[index].key)
+      posteriors[index] = exploration.posterior(definitions[index].key, totals)
       hasChanged = true
     }
     return hasChanged

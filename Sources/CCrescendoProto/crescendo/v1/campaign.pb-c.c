@@ -1710,7 +1710,7 @@ const ProtobufCEnumDescriptor crescendo__v1__diagnose_campaign_response__cause__
   crescendo__v1__diagnose_campaign_response__cause__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor crescendo__v1__diagnose_campaign_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor crescendo__v1__diagnose_campaign_response__field_descriptors[8] =
 {
   {
     "state",
@@ -1796,6 +1796,18 @@ static const ProtobufCFieldDescriptor crescendo__v1__diagnose_campaign_response_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sampled_one_in",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__DiagnoseCampaignResponse, sampled_one_in),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crescendo__v1__diagnose_campaign_response__field_indices_by_name[] = {
   5,   /* field[5] = boosted */
@@ -1803,13 +1815,14 @@ static const unsigned crescendo__v1__diagnose_campaign_response__field_indices_b
   1,   /* field[1] = cause */
   6,   /* field[6] = placed */
   3,   /* field[3] = reasons */
+  7,   /* field[7] = sampled_one_in */
   0,   /* field[0] = state */
   2,   /* field[2] = summary */
 };
 static const ProtobufCIntRange crescendo__v1__diagnose_campaign_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor crescendo__v1__diagnose_campaign_response__descriptor =
 {
@@ -1819,7 +1832,7 @@ const ProtobufCMessageDescriptor crescendo__v1__diagnose_campaign_response__desc
   "Crescendo__V1__DiagnoseCampaignResponse",
   "crescendo.v1",
   sizeof(Crescendo__V1__DiagnoseCampaignResponse),
-  7,
+  8,
   crescendo__v1__diagnose_campaign_response__field_descriptors,
   crescendo__v1__diagnose_campaign_response__field_indices_by_name,
   1,  crescendo__v1__diagnose_campaign_response__number_ranges,

@@ -80,7 +80,7 @@ typedef enum _Crescendo__V1__DiagnoseCampaignResponse__Cause {
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_SCORE = 9,
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_PRICE = 10,
   /*
-   * Placements are reserved and not reported.
+   * Placements are reserved and not reported; also of a campaign that has ended with some.
    */
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NOT_REPORTED = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE)
@@ -312,8 +312,8 @@ struct  Crescendo__V1__DiagnoseCampaignResponse
    */
   char *summary;
   /*
-   * How often each reason kept a candidate of this campaign from a boost, since the server began
-   * to serve it.
+   * How often each reason kept a candidate of this campaign from a boost or a slot, since the server
+   * began to serve it. Estimates, as `candidates` and `boosted` are: see `sampled_one_in`.
    */
   size_t n_reasons;
   Crescendo__V1__ReasonCount **reasons;
@@ -322,11 +322,19 @@ struct  Crescendo__V1__DiagnoseCampaignResponse
    */
   uint64_t candidates;
   uint64_t boosted;
+  /*
+   * Exact.
+   */
   uint64_t placed;
+  /*
+   * One batch of candidates in so many was counted, chosen by lot, and its counts times this are
+   * told: a count of n x sampled_one_in is off by about sqrt(n) x sampled_one_in.
+   */
+  uint32_t sampled_one_in;
 };
 #define CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crescendo__v1__diagnose_campaign_response__descriptor) \
-    , NULL, CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0 }
+    , NULL, CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0 }
 
 
 struct  Crescendo__V1__ReasonCount
