@@ -20,7 +20,7 @@ extension LedgerRuntime {
       isSpent = totals.budget < cost
       isRecalled =
         mayRecall && lease == nil && isSpent && wish.wanted > .zero && totals.leased >= cost
-        && shards.count > 1 && recalled.insert(wish.campaign).inserted
+        && shards.count > 1
     } done: { [self] _, _ in
       if isRecalled {
         recall(wish.campaign, for: index) { [self] in ask(index, wish, mayRecall: false) }

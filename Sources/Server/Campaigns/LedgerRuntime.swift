@@ -31,8 +31,6 @@ final class LedgerRuntime: @unchecked Sendable {
   private var nextTry: Int64 = 0
   /// Of one exposure, by campaign.
   private(set) var costs: [UInt64: Micros] = [:]
-  /// Campaigns whose leases came back to be given to others, since the last tick.
-  var recalled: Set<UInt64> = []
 
   /// What the store's thread calls.
   struct Events {
@@ -194,7 +192,6 @@ final class LedgerRuntime: @unchecked Sendable {
     let now = now()
     guard now >= nextTick else { return }
     nextTick = now + Int64(Limits.ledgerTickMilliseconds)
-    recalled.removeAll(keepingCapacity: true)
     tryAgain(now)
     commit { [events] store throws(StoreFailure) in
       try events.tick(store, now)
