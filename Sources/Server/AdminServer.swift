@@ -164,7 +164,8 @@ private struct AdminHandler: HTTPHandler {
     case "/healthz": text(.ok, "alive\n")
     case "/readyz":
       answers.isReady()
-        ? text(.ok, "SERVING\n" + (answers.notice().map { "\($0)\n" } ?? "")) : text(.serviceUnavailable, "NOT_SERVING\n")
+        ? text(.ok, "SERVING\n" + (answers.notice().map { "\($0)\n" } ?? ""))
+        : text(.serviceUnavailable, "NOT_SERVING\n")
     default: text(.notFound, "no such page: /metrics, /healthz, /readyz\n")
     }
   }
