@@ -23,6 +23,8 @@ package final class SQLiteStorage: Storage {
   private var failure: StorageError?
   /// What an operator should know of how it was found; nil = nothing.
   package let warning: String?
+  /// The last group was taken back: the journal is looked at before the next is written.
+  private var wasTakenBack = false
 
   /// - Parameters:
   ///   - path: a folder; it is made if it is not there, for its owner alone.
@@ -109,7 +111,9 @@ package final class SQLiteStorage: Storage {
       try MarkFile.write(mark, folder)
       marked = mark
     } catch {
-      failure = error
+      // The one that is there stays.
+      var error = error
+      error.isTransient = true
       throw error
     }
   }
@@ -152,6 +156,7 @@ package final class SQLiteStorage: Storage {
     let before = sums
     do throws(StorageError) {
       try owner.begin.run("begin")
+      try compare(owner)
       try body(owner)
       sums.commits += 1
       owner.updateSums.bind(sums)
@@ -160,17 +165,35 @@ package final class SQLiteStorage: Storage {
       hasCommitted = true
     } catch {
       sums = before
-      failure = error
-      if owner.connection.isInTransaction {
-        do throws(StorageError) {
-          try owner.connection.run("ROLLBACK", "roll back")
-        } catch let second {
-          failure = StorageError(
-            operation: error.operation, reason: "\(error.reason); \(second)")
-        }
-      }
-      throw failure ?? error
+      throw takeBack(error, owner)
     }
+  }
+
+  /// What was begun is undone; after what is not transient, or cannot be undone, this is unusable.
+  private func takeBack(_ error: StorageError, _ owner: SQLiteOwner) -> StorageError {
+    if owner.connection.isInTransaction {
+      do throws(StorageError) {
+        try owner.connection.run("ROLLBACK", "roll back")
+      } catch let second {
+        let both = StorageError(
+          operation: error.operation, reason: "\(error.reason); \(second)")
+        failure = both
+        return both
+      }
+    }
+    if error.isTransient { wasTakenBack = true } else { failure = error }
+    return error
+  }
+
+  /// Within a transaction: nothing that was taken back is in the journal.
+  private func compare(_ owner: SQLiteOwner) throws(StorageError) {
+    guard wasTakenBack else { return }
+    let last = try owner.connection.number("SELECT max(sequence) FROM journal", "compare") ?? 0
+    guard last <= sums.sequence else {
+      throw StorageError(
+        operation: "compare", reason: "the journal has entry \(last), which was taken back")
+    }
+    wasTakenBack = false
   }
 
   private func insert(_ record: StoredRecord, _ owner: SQLiteOwner) throws(StorageError) {
