@@ -58,8 +58,8 @@ func handleApplyCampaigns(
 }
 
 private func apply(_ message: [UInt8], _ desk: CampaignDesk) throws(CallFailure) -> [UInt8] {
-  let asked = try message.withUnsafeBytes { bytes throws(CallFailure) in
-    let view = try CampaignRequestDecoder.apply(ByteSlice(bytes))
+  let asked = try message.withUnsafeBufferPointer { bytes throws(CallFailure) in
+    let view = try CampaignRequestDecoder.apply(ByteSlice(UnsafeRawBufferPointer(bytes)))
     return (document: view.document.text, isDryRun: view.dryRun)
   }
   return try desk.apply(asked.document, isDryRun: asked.isDryRun).encoded()
