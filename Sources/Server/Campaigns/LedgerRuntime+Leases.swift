@@ -17,7 +17,9 @@ extension LedgerRuntime {
       guard let cost = costs[wish.campaign] else { return }
       lease = try store.lease(wish, holder: UInt32(index), quantum: cost, at: now())
       guard let totals = store.totals(of: wish.campaign) else { return }
-      isSpent = totals.budget < cost
+      // Who thinks ahead is told that nothing is left only if nobody has anything: it asks again
+      // when it needs it.
+      isSpent = totals.budget + (wish.wanted > .zero ? .zero : totals.leased) < cost
       isRecalled =
         mayRecall && lease == nil && isSpent && wish.wanted > .zero && totals.leased >= cost
         && shards.count > 1
