@@ -1,6 +1,7 @@
 internal import Allocation
 internal import Campaigns
 internal import Core
+internal import Executors
 internal import Wire
 
 /// "Why is my campaign not spending?"

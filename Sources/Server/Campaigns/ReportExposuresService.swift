@@ -1,5 +1,6 @@
 internal import Allocation
 internal import Core
+internal import Engine
 internal import EventLoop
 internal import Ledger
 internal import Transport
