@@ -21,7 +21,8 @@ import Testing
     world.posteriors["a"] = BetaPosterior(
       expected: 0.1, successes: goals, failures: exposures - goals)
     let board = try world.board
-    var (sum, draws) = (0.0, 2_000)
+    let draws = 2_000
+    var sum = 0.0
     for seed in 0..<draws {
       var request = BoostWorld.Request()
       request.seed = UInt64(seed)

@@ -115,7 +115,7 @@ def test_ended_with_reservations(promote):
     """Placements that nobody reported are the cause; when they are, its flight is."""
     promoter = promote()
     promoter.apply(campaign("one", promoter.items[:5],
-                            flight={"start": instant(-1), "end": instant(2 / 86_400)}))
+                            flight={"start": instant(-1), "end": instant(3 / 86_400)}))
     tokens = [one.token for one in promoter.allocate(slots=5).placements]
     promoter.report(tokens[:2])
     cause, summary = eventually(lambda: (lambda cause, _, answer: (

@@ -30,16 +30,19 @@ import Testing
 
   @Test func itIsStoredAndReadAgain() {
     var keeper = ExplorationKeeper()
-    #expect(!keeper.isDue(at: 0, withTraffic: true), "there is nothing")
+    func isDue(_ now: Int64, withTraffic: Bool = false) -> Bool {
+      keeper.isDue(at: now, withTraffic: withTraffic)
+    }
+    #expect(!isDue(0, withTraffic: true), "there is nothing")
     keeper.add(ExpectedGoals(goals: 0.5, placements: 4), to: .max)
-    #expect(keeper.isDue(at: 0, withTraffic: false), "it is new")
+    #expect(isDue(0), "it is new")
     keeper.add(ExpectedGoals(goals: 1, placements: 3), to: .max)
     let interval = Limits.expectationNoteMilliseconds
-    #expect(!keeper.isDue(at: interval, withTraffic: false), "it is not new any more")
-    #expect(keeper.isDue(at: interval, withTraffic: true))
+    #expect(!isDue(interval), "it is not new any more")
+    #expect(isDue(interval, withTraffic: true))
     keeper.add(ExpectedGoals(goals: 1, placements: 3), to: 3)
-    #expect(!keeper.isDue(at: 2 * interval - 1, withTraffic: false))
-    #expect(keeper.isDue(at: 2 * interval, withTraffic: false))
+    #expect(!isDue(2 * interval - 1))
+    #expect(isDue(2 * interval))
     let read = ExplorationKeeper(decoding: keeper.encoded)
     #expect(read.encoded == keeper.encoded && keeper.encoded.count == 48)
     for key in [UInt64.max, 3] {
