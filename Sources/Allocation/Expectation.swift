@@ -8,7 +8,7 @@ package struct Expectation: Sendable, Equatable, BitwiseCopyable {
 
   package init() {}
 
-  mutating func add(worth: Double, goals: Double) {
+  package mutating func add(worth: Double, goals: Double) {
     self.worth += worth
     self.goals += goals
     placements += 1

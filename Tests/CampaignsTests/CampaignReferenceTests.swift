@@ -71,7 +71,7 @@ import Testing
         String(example.output.1), catalog: .unknown, now: FileFixture.now)
       #expect(CampaignWarnings.of(document, hasItem: nil).isEmpty)
       // Whole: an example that leaves a key out teaches less than it could.
-      let said = try CampaignFile.text(policy: document.policy, campaigns: document.campaigns)
+      let said = CampaignFile.text(policy: document.policy, campaigns: document.campaigns)
       #expect(said.contains("holdout") && said.contains("exploration"))
     }
   }

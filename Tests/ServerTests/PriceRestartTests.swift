@@ -110,7 +110,9 @@ private final class Market {
     var rest = lease
     rest.remaining = lease.remaining - amount
     _ = try store.take([.entry(rest.returned(at: 0))])
-    store.expect([Market.key: Double(count) * value * 100_000])
+    var expected = Expectation()
+    expected.add(worth: Double(count) * value * 100_000, goals: Double(count) * value)
+    store.expect([Market.key: expected])
   }
 }
 
