@@ -26,6 +26,9 @@ package final class AllocationStore {
   private var pending: [StoredRecord] = []
   /// Once there is one, every operation throws it.
   package private(set) var failure: StoreFailure?
+  /// Why the storage took no group of late: what waits is kept for `resume`, and nothing is durable
+  /// meanwhile.
+  package private(set) var interruption: StorageError?
   private var movements: [UInt64: CampaignMovement] = [:]
   package private(set) var commits = 0
   package private(set) var recordsCommitted = 0
@@ -41,6 +44,9 @@ package final class AllocationStore {
   /// were paid.
   package func take(_ records: [StoredRecord]) throws(StoreFailure) -> [Bool] {
     try check()
+    if let interruption, pending.count + records.count > Limits.ledgerWaitingRecords {
+      throw fail(.storage(interruption))
+    }
     var arePaid: [Bool] = []
     for record in records {
       guard case .entry(let entry) = record else {
@@ -81,12 +87,12 @@ package final class AllocationStore {
   }
 
   /// A slice of a campaign's budget for a shard; it may be used once the group is durable. Nil:
-  /// there is nothing to give.
+  /// there is nothing to give, or nothing can be made durable now.
   package func lease(_ wish: LeaseWish, holder: UInt32, quantum: Micros, at now: Int64)
     throws(StoreFailure) -> Lease?
   {
     try check()
-    guard
+    guard interruption == nil,
       let (lease, entry) = budgets.lease(
         campaign: wish.campaign, holder: holder, quantum: quantum, wanted: wish.wanted, at: now)
     else { return nil }
@@ -101,7 +107,7 @@ package final class AllocationStore {
   )
     throws(StoreFailure) -> [UInt64: Micros]
   {
-    try check()
+    try checkWritable()
     var trial = budgets
     var (entries, refused): ([JournalEntry], [UInt64: Micros]) = ([], [:])
     for (campaign, budget) in amounts.sorted(by: { $0.key < $1.key }) {
@@ -120,21 +126,39 @@ package final class AllocationStore {
   }
 
   package func note(_ key: String, _ value: [UInt8]) throws(StoreFailure) {
-    try check()
+    try checkWritable()
     pending.append(.note(key: key, value: value))
   }
 
   /// Whether `commit` has something to do.
   package var hasPending: Bool { !pending.isEmpty }
 
-  /// Makes the group durable, in one step, and begins the next one.
+  /// Makes the group durable, in one step, and begins the next one. After a transient error of the
+  /// storage it is kept, as it is true of what is in memory: it will be durable, and whoever asked
+  /// is told that it is not now, as when an answer is lost.
   package func commit() throws(StoreFailure) {
+    try checkWritable()
+    try write()
+  }
+
+  /// Offers what was kept once more. Nothing to do where nothing is interrupted.
+  package func resume() throws(StoreFailure) {
     try check()
+    guard interruption != nil else { return }
+    try write()
+    interruption = nil
+  }
+
+  private func write() throws(StoreFailure) {
     guard !pending.isEmpty else { return }
     do throws(StorageError) {
       try storage.commit(pending)
     } catch {
-      throw fail(.storage(error))
+      guard error.isTransient, pending.count <= Limits.ledgerWaitingRecords else {
+        throw fail(.storage(error))
+      }
+      interruption = error
+      throw .storage(error)
     }
     commits += 1
     recordsCommitted += pending.count
@@ -171,12 +195,20 @@ package final class AllocationStore {
 
   // MARK: Failing
 
+  /// Why nothing can be made durable now; nil: it can.
+  package var halt: StoreFailure? { failure ?? interruption.map { .storage($0) } }
+
   private func check() throws(StoreFailure) {
     if let failure { throw failure }
   }
 
+  private func checkWritable() throws(StoreFailure) {
+    if let halt { throw halt }
+  }
+
   private func fail(_ failure: StoreFailure) -> StoreFailure {
     self.failure = failure
+    interruption = nil
     pending = []
     return failure
   }

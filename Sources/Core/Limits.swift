@@ -255,6 +255,21 @@ package enum Limits {
   /// How often the demand of the day is stored, milliseconds: a restart loses less than a quarter
   /// hour of it.
   package static let trafficNoteMilliseconds: Int64 = 600_000
+  /// How often a ledger whose storage takes nothing tries again, milliseconds: about as often as
+  /// an operator looks.
+  package static let ledgerRetryMilliseconds: Int64 = 1_000
+  /// Records that wait for a storage that takes nothing: as many as one shard has reservations,
+  /// 200 MB. Nothing new is begun meanwhile; these are what was under way, and what ends.
+  package static let ledgerWaitingRecords = 1 << 20
+  /// Over how long the longest commit is told, milliseconds, and at most twice that: some scrapes.
+  package static let longestCommitMilliseconds: Int64 = 60_000
+  /// Parts in which prices are stored: 400 of 100,000 campaigns are one, in 19 KB.
+  package static let priceNoteParts = 256
+  /// How often a part of the prices is stored, milliseconds, where a tick has room for all of them:
+  /// a restart loses no more of what a price has learned.
+  package static let priceNoteMilliseconds: Int64 = 10_000
+  /// Of prices, bytes that one tick stores, and one part more: 100,000 campaigns take two minutes.
+  package static let priceNoteBytes = 16 << 10
   /// Batches of one report that are not acknowledged: ten times a disk's latency at 1,000 a second.
   package static let reportBatches = 64
   /// Times that an allocation waits for leases before it does without.

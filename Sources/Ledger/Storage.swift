@@ -57,10 +57,13 @@ package struct StoredCampaign: Sendable, Equatable {
 }
 
 /// Storage cannot do what it must: what was asked for last is durable whole or not at all, and
-/// nothing more may be asked. The process stops allocating.
+/// nothing more may be asked, unless `isTransient` says otherwise. The process stops allocating.
 package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible {
   package var operation: String
   package var reason: String
+  /// Of a commit: nothing of the group is stored, and the same group may be offered again, with
+  /// what has come since behind it.
+  package var isTransient = false
 
   package init(operation: String, reason: String) {
     self.operation = operation
@@ -77,7 +80,7 @@ package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible
 /// late one beside a `settle`, two `goal`s.
 package protocol Storage: AnyObject {
   /// Makes `records` durable, all or none, in this order; returns after they are. After an error
-  /// nothing is accepted any more.
+  /// nothing is accepted any more, but after a transient one.
   func commit(_ records: [StoredRecord]) throws(StorageError)
 
   /// Everything that is stored: notes and campaigns (the last of each), then allocations that have

@@ -26,7 +26,18 @@ final class SQLiteConnection {
   }
 
   func error(_ operation: String) -> StorageError {
-    StorageError(operation: operation, reason: Self.message(handle))
+    var error = StorageError(operation: operation, reason: Self.message(handle))
+    error.isTransient = Self.isTransient(sqlite3_extended_errcode(handle))
+    return error
+  }
+
+  /// Whether a write that was refused may be allowed later: the disk is full, or a file may not
+  /// grow, or somebody else holds the database. SQLite takes the transaction back, and writes its
+  /// frames anew in the same place of the log. Not after a failed sync: what the system has lost of
+  /// earlier writes then it tells only once.
+  private static func isTransient(_ code: Int32) -> Bool {
+    code & 0xff == SQLITE_FULL || code & 0xff == SQLITE_BUSY
+      || code == SQLITE_IOERR | (3 << 8)  // SQLITE_IOERR_WRITE
   }
 
   /// Statements without parameters or rows.

@@ -18,6 +18,8 @@ package final class SQLiteStorage: Storage {
   private var nextSequence: Int64
   /// What made this unusable.
   private var failure: StorageError?
+  /// The last group was taken back: the journal is looked at before the next is written.
+  private var wasTakenBack = false
 
   /// - Parameter path: a folder; it is made if it is not there, for its owner alone.
   package init(path: String) throws(StorageError) {
@@ -97,21 +99,40 @@ package final class SQLiteStorage: Storage {
     let sequence = nextSequence
     do throws(StorageError) {
       try begin.run("begin")
+      try compare()
       try body()
       try end.run("commit")
     } catch {
       nextSequence = sequence
-      failure = error
-      if connection.isInTransaction {
-        do throws(StorageError) {
-          try connection.run("ROLLBACK", "roll back")
-        } catch let second {
-          failure = StorageError(
-            operation: error.operation, reason: "\(error.reason); \(second)")
-        }
-      }
-      throw failure ?? error
+      throw takeBack(error)
     }
+  }
+
+  /// What was begun is undone; after what is not transient, or cannot be undone, this is unusable.
+  private func takeBack(_ error: StorageError) -> StorageError {
+    if connection.isInTransaction {
+      do throws(StorageError) {
+        try connection.run("ROLLBACK", "roll back")
+      } catch let second {
+        let both = StorageError(
+          operation: error.operation, reason: "\(error.reason); \(second)")
+        failure = both
+        return both
+      }
+    }
+    if error.isTransient { wasTakenBack = true } else { failure = error }
+    return error
+  }
+
+  /// Within a transaction: nothing that was taken back is in the journal.
+  private func compare() throws(StorageError) {
+    guard wasTakenBack else { return }
+    let last = try connection.number("SELECT max(sequence) FROM journal", "compare") ?? 0
+    guard last < nextSequence else {
+      throw StorageError(
+        operation: "compare", reason: "the journal has entry \(last), which was taken back")
+    }
+    wasTakenBack = false
   }
 
   private func insert(_ record: StoredRecord) throws(StorageError) {

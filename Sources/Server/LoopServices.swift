@@ -27,8 +27,8 @@ final class LoopServices {
   var campaigns: LoopCampaigns?
   /// For messages that are decoded and done with at once.
   let reportArena: UnsafeMutablePointer<Arena>
-  /// Calls of `Watch`; whether their service is one of ours.
-  var watchers: [UnsafeMutableRawPointer: Bool] = [:]
+  /// Calls of `Watch`.
+  var watchers: [UnsafeMutableRawPointer: Watched] = [:]
   @exclusivity(unchecked) private var turn: UInt64 = 0
   @exclusivity(unchecked) private var turnBegunNanoseconds: UInt64 = 0
   @exclusivity(unchecked) private var wallTurn: UInt64 = .max
@@ -145,6 +145,11 @@ final class LoopServices {
   static let healthServices: Set = [
     "", WireNames.scoreService, WireNames.allocationService, WireNames.deliveryService,
     WireNames.campaignService, WireNames.healthService,
+  ]
+
+  /// Of these, what is nothing without the ledger.
+  static let ledgerServices: Set = [
+    WireNames.allocationService, WireNames.deliveryService, WireNames.campaignService,
   ]
 
   // MARK: Admission

@@ -35,6 +35,7 @@ package struct CampaignStatus: RawRepresentable, Hashable, Sendable {
   package static let paused = CampaignStatus(rawValue: 3)
   package static let spent = CampaignStatus(rawValue: 4)
   package static let ended = CampaignStatus(rawValue: 5)
+  package static let reserved = CampaignStatus(rawValue: 6)
 }
 
 /// `crescendo.v1.CampaignFault`.

@@ -18,7 +18,11 @@ func handleAllocate(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutabl
     work.pointee.stream = pointer
     work.pointee.kind = .allocation
     do throws(CallFailure) {
-      guard loop.campaigns != nil else { throw CampaignRuntime.off }
+      guard let campaigns = loop.campaigns else { throw CampaignRuntime.off }
+      // Before it costs anything.
+      guard campaigns.runtime.ledger.condition.isServing else {
+        throw CampaignRuntime.ledgerHasStopped
+      }
       var view = AllocateRequestView()
       if let failure = AllocateRequestDecoder.decode(
         call.message, into: &view, arena: work.pointee.arena)

@@ -82,7 +82,9 @@ extension CampaignDesk {
     if now >= campaign.flight.upperBound { return .ended }
     if definition.isPaused { return .paused }
     if now < campaign.flight.lowerBound { return .scheduled }
-    return totals.spent + totals.reserved + campaign.cost > campaign.budget ? .spent : .running
+    if totals.spent + campaign.cost > campaign.budget { return .spent }
+    let isReserved = totals.spent + totals.reserved + campaign.cost > campaign.budget
+    return isReserved ? .reserved : .running
   }
 }
 

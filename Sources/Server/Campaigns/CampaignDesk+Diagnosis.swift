@@ -69,7 +69,7 @@ private struct Finding {
     if state.itemsKnown == 0 {
       return (.noItems, "none of its \(state.items) items is in the snapshot that is served")
     }
-    if state.status == .spent {
+    if state.status == .spent || state.status == .reserved {
       return (
         .budgetSpent,
         "\(Micros(state.settledMicros)) of \(Micros(state.budgetMicros)) \(currency) is spent and "

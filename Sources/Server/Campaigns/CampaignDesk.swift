@@ -1,7 +1,6 @@
 internal import Allocation
 internal import Campaigns
 internal import Core
-internal import Crypto
 internal import Engine
 internal import Executors
 internal import Ledger
@@ -24,11 +23,14 @@ final class CampaignDesk: @unchecked Sendable {
   private var link: Link?
   private(set) var policy: CampaignPolicy?
   private(set) var definitions: [String: Definition] = [:]
-  private var idOfKey: [UInt64: String] = [:]
+  private(set) var idOfKey: [UInt64: String] = [:]
   private(set) var ids: [String] = []
-  private var itemCount = 0
+  private(set) var itemCount = 0
   /// What became of each campaign's candidates, in the order of `TallyPlace`, by key.
   private var tallies: [UInt64: [UInt64]] = [:]
+
+  /// Changes that the store took and could not make durable: they will be, before anything else.
+  private var unsettled: [() -> Void] = []
 
   struct Link {
     let ledger: LedgerRuntime
@@ -154,6 +156,7 @@ final class CampaignDesk: @unchecked Sendable {
 
   /// Stops or resumes a campaign.
   func pause(_ id: String, resume: Bool) throws(CallFailure) -> CampaignStateMessage {
+    try ask { _ throws(StoreFailure) in }
     guard var definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
     definition.isPaused = !resume
     guard let policy else { preconditionFailure("campaigns without a policy") }
@@ -187,14 +190,19 @@ final class CampaignDesk: @unchecked Sendable {
     for definition in changed { budgets[definition.key] = definition.campaign.budget }
     let amounts = budgets
     let now = ledger.now()
+    let settle = { [self] in
+      for definition in changed { keep(definition) }
+      self.policy = policy
+      ids = definitions.keys.sorted()
+      link?.publish(set, definitions)
+    }
     let refused = try ask { store throws(StoreFailure) in
       try store.apply(records, budgets: amounts, at: now)
+    } inDoubt: { [self] refused in
+      if refused.isEmpty { unsettled.append(settle) }
     }
     if let document, !refused.isEmpty { return refusals(document, refused) }
-    for definition in changed { keep(definition) }
-    self.policy = policy
-    ids = definitions.keys.sorted()
-    link?.publish(set, definitions)
+    settle()
     return nil
   }
 
@@ -227,54 +235,40 @@ final class CampaignDesk: @unchecked Sendable {
     return FileFaults(kept: [FileFault(line: line, field: field, reason: reason)], leftOut: 0)
   }
 
-  // MARK: Checks
+  // MARK: The store
 
-  private func key(of id: String) -> UInt64 {
-    CampaignKey.of(id) { bytes in bytes.withUnsafeBytes { SHA256.digest(of: $0) } }
-  }
-
-  private func stateFaults(_ document: CampaignDocument) throws(CallFailure) -> FileFaults? {
-    let keys = document.campaigns.map { ($0.id, key(of: $0.id)) }
-    let totals = try ask { store throws(StoreFailure) in
-      keys.map { ($0.0, store.totals(of: $0.1)?.committed) }
-    }
-    var committed: [String: Micros] = [:]
-    for (id, amount) in totals { committed[id] = amount }
-    let known = committed
-    let check = CampaignStateCheck(
-      policy: policy, campaignsStored: definitions.count, itemsStored: itemCount,
-      committed: { known[$0] }, holder: { [self] in idOfKey[$0] },
-      itemCount: { [self] in definitions[$0]?.campaign.items.count },
-      digest: { bytes in bytes.withUnsafeBytes { SHA256.digest(of: $0) } })
-    return check.faults(document)
-  }
-
-  /// More was spent between the check and the commit.
-  private func refusals(_ document: CampaignDocument, _ refused: [UInt64: Micros]) -> FileFaults {
-    var faults: [FileFault] = []
-    for (index, campaign) in document.campaigns.enumerated() {
-      guard let least = refused[key(of: campaign.id)] else { continue }
-      faults.append(
-        FileFault(
-          line: document.places[index].budgetLine, field: "campaigns[\(index)].budget.amount",
-          reason: "\(campaign.budget) is below what is settled, leased and reserved, \(least)"))
-    }
-    return FileFaults(kept: Array(faults.prefix(Limits.campaignFaults)), leftOut: 0)
-  }
-
-  /// Waits for the store: this thread has nothing else to do.
-  func ask<Answer>(_ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer)
-    throws(CallFailure) -> Answer
-  {
-    let shot = OneShot<Answer?>()
+  /// Waits for the store: this thread has nothing else to do. `inDoubt` is called with what the
+  /// store took and could not make durable. Changes that were in doubt before and are durable now
+  /// are settled when it returns.
+  func ask<Answer>(
+    _ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer,
+    inDoubt: (Answer) -> Void = { _ in }
+  ) throws(CallFailure) -> Answer {
+    let shot = OneShot<Bool>()
     var answer: Answer?
     ledger.onStore { store throws(StoreFailure) in
       answer = try body(store)
     } done: { failure, _ in
-      shot.give(failure == nil ? answer : nil)
+      shot.give(failure == nil)
     }
-    guard let answer = shot.wait() else { throw CampaignRuntime.ledgerHasStopped }
+    let isDurable = shot.wait()
+    guard isDurable, let answer else {
+      if let answer { inDoubt(answer) }
+      throw CampaignRuntime.ledgerHasStopped
+    }
+    let settled = unsettled
+    unsettled = []
+    for settle in settled { settle() }
     return answer
+  }
+
+  /// The ledger serves again.
+  func takeUp() {
+    do throws(CallFailure) {
+      try ask { _ throws(StoreFailure) in }
+    } catch {
+      // It waits again, and will serve again or never.
+    }
   }
 
   static func noCampaign(_ id: String) -> CallFailure {

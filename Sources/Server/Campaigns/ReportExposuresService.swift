@@ -26,6 +26,7 @@ final class ReportStream {
   func take(_ message: ByteSlice, credit: Int64, _ runtime: CampaignRuntime, _ loop: LoopServices)
     throws(CallFailure)
   {
+    guard runtime.ledger.condition.isServing else { throw CampaignRuntime.ledgerHasStopped }
     var view = ReportExposuresRequestView()
     loop.reportArena.pointee.reset()
     if let failure = ReportExposuresRequestDecoder.decode(

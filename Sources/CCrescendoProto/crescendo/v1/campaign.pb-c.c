@@ -1036,7 +1036,7 @@ const ProtobufCMessageDescriptor crescendo__v1__apply_campaigns_response__descri
   (ProtobufCMessageInit) crescendo__v1__apply_campaigns_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue crescendo__v1__campaign_state__status__enum_values_by_number[6] =
+static const ProtobufCEnumValue crescendo__v1__campaign_state__status__enum_values_by_number[7] =
 {
   { "STATUS_UNSPECIFIED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_UNSPECIFIED", 0 },
   { "STATUS_SCHEDULED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SCHEDULED", 1 },
@@ -1044,14 +1044,16 @@ static const ProtobufCEnumValue crescendo__v1__campaign_state__status__enum_valu
   { "STATUS_PAUSED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_PAUSED", 3 },
   { "STATUS_SPENT", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SPENT", 4 },
   { "STATUS_ENDED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_ENDED", 5 },
+  { "STATUS_RESERVED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_RESERVED", 6 },
 };
 static const ProtobufCIntRange crescendo__v1__campaign_state__status__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex crescendo__v1__campaign_state__status__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex crescendo__v1__campaign_state__status__enum_values_by_name[7] =
 {
   { "STATUS_ENDED", 5 },
   { "STATUS_PAUSED", 3 },
+  { "STATUS_RESERVED", 6 },
   { "STATUS_RUNNING", 2 },
   { "STATUS_SCHEDULED", 1 },
   { "STATUS_SPENT", 4 },
@@ -1064,9 +1066,9 @@ const ProtobufCEnumDescriptor crescendo__v1__campaign_state__status__descriptor 
   "Status",
   "Crescendo__V1__CampaignState__Status",
   "crescendo.v1",
-  6,
+  7,
   crescendo__v1__campaign_state__status__enum_values_by_number,
-  6,
+  7,
   crescendo__v1__campaign_state__status__enum_values_by_name,
   1,
   crescendo__v1__campaign_state__status__value_ranges,

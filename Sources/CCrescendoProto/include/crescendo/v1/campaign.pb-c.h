@@ -51,8 +51,16 @@ typedef enum _Crescendo__V1__CampaignState__Status {
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SCHEDULED = 1,
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_RUNNING = 2,
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_PAUSED = 3,
+  /*
+   * What is settled leaves less than one exposure.
+   */
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SPENT = 4,
-  CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_ENDED = 5
+  CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_ENDED = 5,
+  /*
+   * What is settled and reserved leaves less than one exposure: what is not heard in time, or is
+   * released, comes back.
+   */
+  CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_RESERVED = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__CAMPAIGN_STATE__STATUS)
 } Crescendo__V1__CampaignState__Status;
 typedef enum _Crescendo__V1__DiagnoseCampaignResponse__Cause {
