@@ -90,9 +90,9 @@ def test_a_lost_ledger_is_no_new_one(shelf, data, loss, said):
         assert done.returncode == 1 and said in done.stdout, process.explain(done)
 
 
-def test_a_lost_end_is_seen(generated, shelf, data):
+def test_a_lost_end_is_seen(promote, shelf, data):
     """Killed, and then its log is cut: refused until the mark is removed, and told."""
-    promoter = promoter_of(generated, shelf, data)
+    promoter = promote(data=data)
     marked = (data / "ledger.mark").read_bytes()
     promoter.apply(campaign("more", promoter.items[:5]))
     wait_for(lambda: (data / "ledger.mark").read_bytes() != marked)
@@ -107,7 +107,7 @@ def test_a_lost_end_is_seen(generated, shelf, data):
     done = audit(data)
     assert done.returncode == 1 and "the end is lost" in done.stdout, process.explain(done)
     (data / "ledger.mark").unlink()
-    promoter = promoter_of(generated, shelf, data)
+    promoter = promote(data=data)
     assert promoter.state("spring").exposures + promoter.state("fall").exposures > 0
     assert "whether the end of the ledger is lost cannot be seen" in promoter.server.stderr()
     promoter.stop()
