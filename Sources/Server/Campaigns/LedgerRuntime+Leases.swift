@@ -17,10 +17,10 @@ extension LedgerRuntime {
       guard let cost = costs[wish.campaign] else { return }
       lease = try store.lease(wish, holder: UInt32(index), quantum: cost, at: now())
       guard let totals = store.totals(of: wish.campaign) else { return }
-      isSpent = totals.budget < cost
-      isRecalled =
-        mayRecall && lease == nil && isSpent && wish.wanted > .zero && totals.leased >= cost
-        && shards.count > 1
+      // What may come back is not spent: who wants it may ask for it at once.
+      let others = mayRecall && shards.count > 1 ? totals.leased : .zero
+      isSpent = totals.budget + others < cost
+      isRecalled = lease == nil && wish.wanted > .zero && totals.budget < cost && !isSpent
     } done: { [self] _, _ in
       if isRecalled {
         recall(wish.campaign, for: index) { [self] in ask(index, wish, mayRecall: false) }
