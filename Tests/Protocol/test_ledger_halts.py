@@ -121,6 +121,8 @@ def test_a_disk_that_is_full_for_a_while(generated, promoter, data):
 def test_a_change_whose_answer_was_that_it_is_not_durable(promoter, data):
     """It is taken up when it is, as if its answer had been lost."""
     disk = Disk(promoter.server, data)
+    # Not in the ledger's own notes, which come with its first ticks, but in the change itself.
+    eventually(lambda: is_quiet(promoter.server), 10)
     disk.fill()
     refused(lambda: promoter.send(document(campaign("two", promoter.items[50:60]))),
             CODE.UNAVAILABLE, "ledger")
@@ -129,6 +131,13 @@ def test_a_change_whose_answer_was_that_it_is_not_durable(promoter, data):
     assert names == ["one", "two"]
     wanted = promoting.key("two")
     eventually(lambda: wanted in promoter.boosts(items=promoter.items[50:60]).campaign_keys)
+
+
+def is_quiet(server):
+    """Whether nothing is committed for two ticks."""
+    before = scrape.Metrics(server).value("crescendo_ledger_commits_total")
+    time.sleep(1.1)
+    return scrape.Metrics(server).value("crescendo_ledger_commits_total") == before
 
 
 def listed(promoter):

@@ -17,12 +17,10 @@ extension LedgerRuntime {
       guard let cost = costs[wish.campaign] else { return }
       lease = try store.lease(wish, holder: UInt32(index), quantum: cost, at: now())
       guard let totals = store.totals(of: wish.campaign) else { return }
-      // Who thinks ahead is told that nothing is left only if nobody has anything: it asks again
-      // when it needs it.
-      isSpent = totals.budget + (wish.wanted > .zero ? .zero : totals.leased) < cost
-      isRecalled =
-        mayRecall && lease == nil && isSpent && wish.wanted > .zero && totals.leased >= cost
-        && shards.count > 1
+      // What may come back is not spent: who wants it may ask for it at once.
+      let others = mayRecall && shards.count > 1 ? totals.leased : .zero
+      isSpent = totals.budget + others < cost
+      isRecalled = lease == nil && wish.wanted > .zero && totals.budget < cost && !isSpent
     } done: { [self] _, _ in
       if isRecalled {
         recall(wish.campaign, for: index) { [self] in ask(index, wish, mayRecall: false) }
