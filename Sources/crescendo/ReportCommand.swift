@@ -172,6 +172,6 @@ struct ExposureSource: ~Copyable {
     }
     let taken = waiting.prefix(batch)
     waiting.removeFirst(taken.count)
-    return taken.isEmpty ? nil : (taken.map(\.exposure), taken.map(\.line))
+    return taken.isEmpty ? nil : (taken.map { $0.exposure }, taken.map { $0.line })
   }
 }
