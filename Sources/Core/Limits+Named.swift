@@ -17,6 +17,8 @@ extension Limits {
     ("reportExposures", Double(reportExposures)),
     ("reportExceptions", Double(reportExceptions)),
     ("campaignFaults", Double(campaignFaults)),
+    ("campaignAnswerBytes", Double(campaignAnswerBytes)),
+    ("campaignWarningNames", Double(campaignWarningNames)),
     ("campaignPage", Double(campaignPage)),
     ("sessionHelloBytes", Double(sessionHelloBytes)),
     ("sessionFrameBytesLeast", Double(sessionFrameBytesLeast)),

@@ -35,6 +35,11 @@ package enum Limits {
   /// Faults of a document that are told; the rest are counted: more than anybody mends before
   /// applying again.
   package static let campaignFaults = 100
+  /// What an answer to an apply names of its changes, bytes; the rest is counted: half of what
+  /// stock clients take as one message.
+  package static let campaignAnswerBytes = 2 << 20
+  /// Names that a warning has: enough to see what they have in common.
+  package static let campaignWarningNames = 5
   /// Campaigns on one page of a list: 1,000 states of at most 300 bytes are below a window.
   package static let campaignPage = 1_000
 

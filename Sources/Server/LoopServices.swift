@@ -103,6 +103,8 @@ final class LoopServices {
     ) -> ServiceMethod {
       ServiceMethod(path: path, handle: handle, cancelled: cancelPending)
     }
+    var apply = pending(WireNames.applyCampaignsPath, handleApplyCampaigns)
+    apply.takesCampaigns = true
     return ServiceTable(
       methods: [
         ServiceMethod(path: WireNames.scorePath, handle: handleScore, cancelled: cancelScore),
@@ -114,7 +116,7 @@ final class LoopServices {
         pending(WireNames.allocatePath, handleAllocate),
         pending(WireNames.releasePath, handleRelease),
         report,
-        pending(WireNames.applyCampaignsPath, handleApplyCampaigns),
+        apply,
         pending(WireNames.getCampaignPath, handleGetCampaign),
         pending(WireNames.listCampaignsPath, handleListCampaigns),
         pending(WireNames.pauseCampaignPath, handlePauseCampaign),

@@ -38,6 +38,8 @@ struct LedgerNames {
     }
   }
 
+  func has(_ id: String) -> Bool { names.values.contains(id) }
+
   /// Its id, or its key where no definition is there.
   subscript(key: UInt64) -> String {
     names[key] ?? "0x" + String(key, radix: 16)

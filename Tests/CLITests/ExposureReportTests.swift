@@ -113,6 +113,19 @@ private func answer(
         == ExposureMessage(token: [1, 2, 3], timeUnixMilliseconds: time, goal: goal))
   }
 
+  @Test func anAllocationIsALineOfItsPlacements() throws {
+    let text = #"{"request_id":"00","placements":[{"slot":0,"token":"AQID"},{"token":"AAAA"}]}"#
+    #expect(
+      try ExposureLine.exposures(text, number: 1)
+        == [ExposureMessage(token: [1, 2, 3]), ExposureMessage(token: [0, 0, 0])])
+    let path = try file(Array("\(text)\n{\"placements\":[]}\n{\"token\":\"AQID\"}\n\(text)".utf8))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var source = try ExposureSource(path, batch: 2)
+    var batches: [[Int]] = []
+    while let next = source.next() { batches.append(next.lines) }
+    #expect(batches == [[1, 1], [3, 4], [4]] && source.fault == nil)
+  }
+
   private func file(_ bytes: [UInt8]) throws -> String {
     let path = NSTemporaryDirectory() + "lines-\(UUID().uuidString)"
     try Data(bytes).write(to: URL(filePath: path))

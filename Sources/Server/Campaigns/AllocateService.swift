@@ -41,6 +41,18 @@ func handleAllocate(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutabl
 struct AllocationWork {
   let pending: PendingCall
   let asked: AllocationAsked
+
+  /// Nobody is named, or only by a URI that the snapshot does not know.
+  static func noUser(_ uri: ByteSlice) -> CallFailure {
+    uri.isEmpty
+      ? CallFailure(
+        .invalidArgument, "Allocate needs user_id: caps and reservations are a user's",
+        field: "user_id")
+      : CallFailure(
+        .invalidArgument,
+        "the snapshot has no user \(uri.text), and Allocate needs one: send user_id",
+        field: "user_uri")
+  }
 }
 
 /// What an allocation asks for, and where its scores are, in the arena.
@@ -65,9 +77,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         view.request, call, startedNanoseconds: call.startedNanoseconds,
         deadlineNanoseconds: call.deadlineNanoseconds, into: &request, loop)
       guard pointee.call.pointee.userID != 0 else {
-        throw CallFailure(
-          .invalidArgument, "Allocate needs user_id: caps and reservations are a user's",
-          field: "user_id")
+        throw AllocationWork.noUser(request.userURI)
       }
     } catch {
       throw error.inside("request")

@@ -87,13 +87,23 @@ extension CampaignDesk {
 }
 
 extension ApplyCampaignsResponseMessage {
+  mutating func tell(_ changes: [CampaignDiff.Change], _ warnings: [FileFault]) {
+    self.changes = changes.map { CampaignChangeMessage($0) }
+    (added, changed, unchanged) = (count(.added), count(.changed), count(.unchanged))
+    self.warnings = warnings.map { CampaignFaultMessage($0) }
+  }
+
   /// Nothing was applied.
   init(_ faults: FileFaults) {
     self.init()
-    self.faults = faults.kept.map {
-      CampaignFaultMessage(line: UInt32(clamping: $0.line), field: $0.field, reason: $0.reason)
-    }
+    self.faults = faults.kept.map { CampaignFaultMessage($0) }
     faultsLeftOut = UInt32(clamping: faults.leftOut)
+  }
+}
+
+extension CampaignFaultMessage {
+  fileprivate init(_ fault: FileFault) {
+    self.init(line: UInt32(clamping: fault.line), field: fault.field, reason: fault.reason)
   }
 }
 

@@ -126,9 +126,10 @@ final class CampaignDesk: @unchecked Sendable {
     }
     if let faults = try stateFaults(parsed) { return ApplyCampaignsResponseMessage(faults) }
     var response = ApplyCampaignsResponseMessage()
-    response.changes = CampaignDiff.changes(parsed, policy: policy) {
-      definitions[$0]?.campaign
-    }.map { CampaignChangeMessage($0) }
+    let catalog = items
+    response.tell(
+      CampaignDiff.changes(parsed, policy: policy) { definitions[$0]?.campaign },
+      CampaignWarnings.of(parsed) { catalog.row($0) != nil })
     let changed = parsed.campaigns.map { campaign in
       Definition(
         campaign: campaign, key: key(of: campaign.id),

@@ -17,6 +17,8 @@ package final class CampaignRuntime: @unchecked Sendable {
   let presence: UserPresence
   let counts: DeliveryCounts
   let desk: CampaignDesk
+  /// For files that are to be applied.
+  let documents = DocumentRoom(limitBytes: Limits.serving.campaignBufferedBytes)
   private let deskThread: DeskThread
   /// The board that loops begin with.
   let firstBoard: BoardInUse

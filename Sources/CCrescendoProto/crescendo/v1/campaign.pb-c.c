@@ -959,7 +959,7 @@ const ProtobufCMessageDescriptor crescendo__v1__field_change__descriptor =
   (ProtobufCMessageInit) crescendo__v1__field_change__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crescendo__v1__apply_campaigns_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor crescendo__v1__apply_campaigns_response__field_descriptors[10] =
 {
   {
     "changes",
@@ -1009,17 +1009,95 @@ static const ProtobufCFieldDescriptor crescendo__v1__apply_campaigns_response__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "changes_left_out",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, changes_left_out),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "added",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, added),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changed",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, changed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unchanged",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, unchanged),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, n_warnings),
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, warnings),
+    &crescendo__v1__campaign_fault__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings_left_out",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, warnings_left_out),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crescendo__v1__apply_campaigns_response__field_indices_by_name[] = {
+  5,   /* field[5] = added */
   3,   /* field[3] = applied */
+  6,   /* field[6] = changed */
   0,   /* field[0] = changes */
+  4,   /* field[4] = changes_left_out */
   1,   /* field[1] = faults */
   2,   /* field[2] = faults_left_out */
+  7,   /* field[7] = unchanged */
+  8,   /* field[8] = warnings */
+  9,   /* field[9] = warnings_left_out */
 };
 static const ProtobufCIntRange crescendo__v1__apply_campaigns_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor crescendo__v1__apply_campaigns_response__descriptor =
 {
@@ -1029,7 +1107,7 @@ const ProtobufCMessageDescriptor crescendo__v1__apply_campaigns_response__descri
   "Crescendo__V1__ApplyCampaignsResponse",
   "crescendo.v1",
   sizeof(Crescendo__V1__ApplyCampaignsResponse),
-  4,
+  10,
   crescendo__v1__apply_campaigns_response__field_descriptors,
   crescendo__v1__apply_campaigns_response__field_indices_by_name,
   1,  crescendo__v1__apply_campaigns_response__number_ranges,

@@ -33,7 +33,7 @@ typedef enum _Crescendo__V1__ReleaseOutcome {
    */
   CRESCENDO__V1__RELEASE_OUTCOME__RELEASE_OUTCOME_ALREADY_RELEASED = 2,
   /*
-   * Its exposure was reported: it stays paid.
+   * Its exposure was reported: what that came to stands, paid or, over the budget, unpaid.
    */
   CRESCENDO__V1__RELEASE_OUTCOME__RELEASE_OUTCOME_SETTLED = 3,
   /*

@@ -92,8 +92,9 @@ struct  Crescendo__V1__ApplyCampaignsRequest
 {
   ProtobufCMessage base;
   /*
-   * A campaign file: YAML (or JSON, which is YAML). `items_file` is not taken here: a client puts
-   * the items in its place.
+   * A campaign file: YAML (or JSON, which is YAML), as proto/CAMPAIGNS.md says. `items_file` is not
+   * taken here: a client puts the items in its place. Longer than the server's limit
+   * `campaignMessageBytes` is RESOURCE_EXHAUSTED.
    */
   char *document;
   /*
@@ -155,6 +156,10 @@ struct  Crescendo__V1__FieldChange
 struct  Crescendo__V1__ApplyCampaignsResponse
 {
   ProtobufCMessage base;
+  /*
+   * In the order of the document. Where they would be over 2 MiB, those that change nothing are
+   * left out, and then what comes last.
+   */
   size_t n_changes;
   Crescendo__V1__CampaignChange **changes;
   /*
@@ -164,10 +169,24 @@ struct  Crescendo__V1__ApplyCampaignsResponse
   Crescendo__V1__CampaignFault **faults;
   uint32_t faults_left_out;
   protobuf_c_boolean applied;
+  uint32_t changes_left_out;
+  /*
+   * Campaigns of the document, those that `changes` leaves out too.
+   */
+  uint32_t added;
+  uint32_t changed;
+  uint32_t unchanged;
+  /*
+   * What is surely not meant, and is applied all the same: items that the snapshot that is served
+   * does not have, caps that are never reached. At most 100, in the order of the document.
+   */
+  size_t n_warnings;
+  Crescendo__V1__CampaignFault **warnings;
+  uint32_t warnings_left_out;
 };
 #define CRESCENDO__V1__APPLY_CAMPAIGNS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crescendo__v1__apply_campaigns_response__descriptor) \
-    , 0,NULL, 0,NULL, 0, 0 }
+    , 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0,NULL, 0 }
 
 
 struct  Crescendo__V1__CampaignState

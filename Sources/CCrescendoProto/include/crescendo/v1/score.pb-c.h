@@ -260,11 +260,13 @@ struct  Crescendo__V1__ScoreRequest
    */
   protobuf_c_boolean want_raw;
   /*
-   * Fills the boosts and their reasons. Not served yet: UNIMPLEMENTED.
+   * Fills the boosts, their reasons and their campaigns. A server without campaigns answers
+   * UNIMPLEMENTED.
    */
   protobuf_c_boolean want_boosts;
   /*
-   * Fills ScoreResponse.explanations. Not served yet: UNIMPLEMENTED.
+   * Fills ScoreResponse.explanations: the terms of each boost. Without want_boosts it is
+   * INVALID_ARGUMENT.
    */
   protobuf_c_boolean want_explanations;
 };
@@ -380,11 +382,11 @@ struct  Crescendo__V1__Explanation
    */
   uint32_t position;
   /*
-   * The raw score before any feature was looked at.
+   * The raw score before any feature was looked at. Reserved: nothing sets it yet, it is 0.
    */
   double expected_raw;
   /*
-   * With expected_raw they sum to the raw score.
+   * With expected_raw they sum to the raw score. Reserved: nothing sets them yet, they are empty.
    */
   size_t n_contributions;
   Crescendo__V1__Contribution **contributions;
