@@ -57,8 +57,8 @@ struct SlotFates {
     }
   }
 
-  /// Why slots stayed empty; `ok`: none did. What kept most candidates away that a campaign promotes
-  /// and that were not placed; only where there are none, what the others are.
+  /// Why slots stayed empty; `ok`: none did. What kept most candidates away that a campaign
+  /// promotes and that were not placed; only where there are none, what the others are.
   var unfilledReason: BoostReason {
     guard !areFilled else { return .ok }
     guard !isFull else { return .overload }

@@ -96,8 +96,8 @@ extension CampaignSet {
 }
 
 extension Audience {
-  /// Why an eligible campaign's boost is what it is. `free`: what its gain would be without a price;
-  /// `isOff`: of the audience.
+  /// Why an eligible campaign's boost is what it is. `free`: what its gain would be without a
+  /// price; `isOff`: of the audience.
   @inline(__always)
   static func reason(_ boost: Float, gain: Double, free: Double, isOff: Bool) -> BoostReason {
     if boost > 0 { return .ok }

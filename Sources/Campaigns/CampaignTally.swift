@@ -117,8 +117,8 @@ package struct CampaignTally: ~Copyable {
     if counts[at] < .max { counts[at] += 1 }
   }
 
-  /// Candidates that had a boost, or another campaign's in its place, and were kept from a slot after
-  /// all: in totals in the order of `TallyPlace`.
+  /// Candidates that had a boost, or another campaign's in its place, and were kept from a slot
+  /// after all: in totals in the order of `TallyPlace`.
   package static func move(_ count: UInt64, to place: TallyPlace, _ totals: inout [UInt64]) {
     guard totals.count == TallyPlace.allCases.count else { return }
     var left = count

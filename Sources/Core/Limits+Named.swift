@@ -106,6 +106,12 @@ extension Limits {
     ("trafficNoteMilliseconds", Double(trafficNoteMilliseconds)),
     ("expectationNoteMilliseconds", Double(expectationNoteMilliseconds)),
     ("exposureSkewMilliseconds", Double(exposureSkewMilliseconds)),
+    ("ledgerRetryMilliseconds", Double(ledgerRetryMilliseconds)),
+    ("ledgerWaitingRecords", Double(ledgerWaitingRecords)),
+    ("longestCommitMilliseconds", Double(longestCommitMilliseconds)),
+    ("priceNoteParts", Double(priceNoteParts)),
+    ("priceNoteMilliseconds", Double(priceNoteMilliseconds)),
+    ("priceNoteBytes", Double(priceNoteBytes)),
     ("reportBatches", Double(reportBatches)),
     ("leaseRounds", Double(leaseRounds)),
   ]

@@ -8,8 +8,8 @@ struct CampaignApplyCommand: ParsableCommand {
     commandName: "apply",
     abstract: "Replace campaigns by those of a file, all or none; exits with 1 when it has faults.",
     discussion: """
-      proto/CAMPAIGNS.md has every key of a file. Applying a file again changes nothing. A file that \
-      cannot be opened exits with 2; whatever is wrong with its content, with 1.
+      proto/CAMPAIGNS.md has every key of a file. Applying a file again changes nothing. A file \
+      that cannot be opened exits with 2; whatever is wrong with its content, with 1.
       """)
 
   @OptionGroup var target: TargetOptions

@@ -51,8 +51,9 @@ struct ScoreReport {
 
   var hasBoosts: Bool { rows.contains { $0.boost != nil } }
 
-  /// The best first, by score, or score + boost where boosts are there; ties by position. A candidate without a score (fidelity NONE) answers 0,
-  /// which is no score: it comes after those that have one, whatever their scale.
+  /// The best first, by score, or score + boost where boosts are there; ties by position. A
+  /// candidate without a score (fidelity NONE) answers 0, which is no score: it comes after those
+  /// that have one, whatever their scale.
   func ranked(top: Int?) -> [Row] {
     let ordered = rows.sorted { left, right in
       let (leftHas, rightHas) = (left.hasScore, right.hasScore)

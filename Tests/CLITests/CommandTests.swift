@@ -135,7 +135,8 @@ private func noFile(_ path: String) throws(UsageError) -> String {
     expected.minFidelity = 4
     expected.model = "m"
     expected.wantRaw = true
-    expected.wantExplanations = true
+    // Which asks for what it explains.
+    (expected.wantExplanations, expected.wantBoosts) = (true, true)
     #expect(try command.request(for: try command.itemList(readFile: noFile)) == expected)
     #expect(command.target.timeout.nanoseconds == 20_000_000)
   }

@@ -148,7 +148,7 @@ import Testing
     tally.drain(0, into: &totals)
     #expect(totals[TallyPlace.candidates.rawValue] == 1 + 3 * stride)
     #expect(counts(0).isEmpty)
-    for (campaigns, expected) in [(4_096, 800...1_200), (4_097, 180...320)] {
+    for (campaigns, expected) in [(4_096, 400...600), (4_097, 90...160)] {
       let counted = (0..<16_000).filter {
         CampaignTally.isCounted(seed: UInt64($0), campaigns: campaigns)
       }.count

@@ -229,3 +229,17 @@ def eventually(reached, seconds=1):
         if answer:
             return answer
         assert time.monotonic() < limit, f"not within {seconds} s"
+
+
+def boosted(promoter, count=60, **more):
+    """A campaign of the first `count` items, whose boosts are below their cap."""
+    promoter.apply(campaign("one", promoter.items[:count], **more),
+                   boost={"scale_micros": 1_000, "surfaces": {"radio": {"cap": 1e9}}})
+
+
+def bits(values):
+    return np.array(values, np.float32).view(np.uint32).tolist()
+
+
+def columns(answer):
+    return (bits(answer.boosts), list(answer.campaign_keys), spread(answer))

@@ -4,19 +4,12 @@ import random
 import time
 
 import grpc
-import numpy as np
 import pytest
 
 import process
-from promoting import (CODE, at_once, campaign, caps, eventually, instant, key, refused, spread)
+from promoting import (CODE, at_once, boosted, campaign, caps, eventually, instant, key, refused, spread)
 
 CLIENTS = 16
-
-
-def boosted(promoter, count=60, **more):
-    """A campaign of the first `count` items, whose boosts are below their cap."""
-    promoter.apply(campaign("one", promoter.items[:count], **more),
-                   boost={"scale_micros": 1_000, "surfaces": {"radio": {"cap": 1e9}}})
 
 
 # MARK: What an answer says
@@ -292,50 +285,6 @@ def test_release_bounds(promote):
 
 
 # MARK: Drawn by lot
-
-def test_propensity(promote):
-    """With exploration every placement has a probability, and users see different items."""
-    promoter = promote()
-    promoter.apply(*[campaign(f"c-{at}", [promoter.items[at]], exploration="thompson")
-                     for at in range(12)])
-    answers = [promoter.allocate(user, slots=1) for user in promoter.users]
-    places = [one for answer in answers for one in answer.placements]
-    assert len(places) > 50 and all(0 < one.propensity <= 1 for one in places)
-    assert any(one.propensity < 1 for one in places)
-    assert len({one.item_id for one in places}) > 1
-    assert np.isfinite([one.boost for one in places]).all()
-
-
-@pytest.mark.parametrize("goal", [False, True])
-def test_what_is_heard_moves_the_boost(promote, goal):
-    """Hundreds of exposures without a goal take the boosts of a campaign that explores away, goals
-    keep them up, and a restart forgets nothing."""
-    promoter = promote()
-    boosted(promoter, 100, exploration="thompson")
-
-    def mean():
-        answers = [promoter.boosts(user, promoter.items[:100]) for user in promoter.users]
-        scores = np.concatenate([answer.scores for answer in answers])
-        return np.mean([answer.boosts for answer in answers]) / np.mean(scores) / 500
-
-    before = mean()
-    assert 0.7 < before < 1.3, before
-    tokens = []
-    while len(tokens) < 800:
-        for user in promoter.users:
-            tokens += [one.token for one in promoter.allocate(user, slots=100).placements]
-    promoter.report(tokens, goal=goal)
-
-    def has_moved():
-        # Every exposure a goal: as many as there can be, a value of 1.
-        value = mean()
-        return value > 1.5 if goal else value < 0.1
-
-    eventually(has_moved, 5)
-    promoter.stop()
-    promoter = promote()
-    assert has_moved(), mean()
-
 
 def test_score_reads_what_allocate_binds(promote):
     """A user's next score knows the caps of the answer before it: one placement a cap."""

@@ -5,19 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 
-import process
-from promoting import (CODE, campaign, caps, eventually, instant, key, refused, spread)
+from promoting import (CODE, campaign, caps, columns, eventually, instant, key, refused, spread)
 
 RADIO = {"scale_micros": 2_000, "surfaces": {"radio": {"weight": 0.75, "cap": 50.0},
                                              "home": {"weight": 3, "cap": 0.125}}}
-
-
-def bits(values):
-    return np.array(values, np.float32).view(np.uint32).tolist()
-
-
-def columns(answer):
-    return (bits(answer.boosts), list(answer.campaign_keys), spread(answer))
 
 
 def formula(score, *, worth, price=0.0, cost, weight, scale, cap):
@@ -259,56 +250,3 @@ def test_a_surface_without_boosts(promote, limits):
     assert promoter.state("one").reserved_micros == 0
     assert promoter.boosts(items=promoter.items[:5], surface="home").all_boost_reason == (
         promoter.score.REASON_OK)
-
-
-# MARK: Holdout
-
-def control(salt, user, percent):
-    digest = hashlib.sha256(salt.encode() + b"\0" + user.to_bytes(8, "little")).digest()
-    return int.from_bytes(digest[:8], "little") % 10_000 < round(percent * 100)
-
-
-@pytest.mark.parametrize("percent", [0, 0.01, 12.34, 100])
-def test_holdout(promote, percent):
-    """Known and unknown users by Python's own SHA-256; control users never get a boost, by no
-    call, and no slot; anonymous users are control."""
-    promoter = promote()
-    salt, score = "2026q4 é", promoter.score
-    promoter.apply(campaign("one", promoter.items[:5]), holdout={"salt": salt, "percent": percent})
-    users = promoter.users + list(range(2, 400))
-    arms = {}
-    items = (score.ScoreManyRequest(sequence=at, request=promoter.request(
-        user, promoter.items[:6], want_boosts=True)) for at, user in enumerate(users))
-    for one in promoter.scores.ScoreMany(items, timeout=process.patience(60)):
-        answer, user = one.response, users[one.sequence]
-        arms[user] = answer.provenance.arm
-        treated = not control(salt, user, percent)
-        assert arms[user] == ("holdout:treated" if treated else "holdout:control"), user
-        reasons = spread(answer)
-        # An item that nobody promotes says so in both arms.
-        assert reasons == [score.REASON_OK if treated else score.REASON_HOLDOUT] * 5 + [
-            score.REASON_NO_CAMPAIGN], (user, reasons)
-        assert all((boost > 0) == treated for boost in answer.boosts[:5])
-    assert len(arms) == len(users)
-    anonymous = promoter.boosts(0, promoter.items[:5])
-    assert anonymous.provenance.arm == "holdout:control"
-    assert anonymous.all_boost_reason == score.REASON_HOLDOUT and not any(anonymous.boosts)
-    for user in users[:60]:
-        answer = promoter.allocate(user, promoter.items[:5])
-        assert answer.provenance.arm == arms[user]
-        treated = arms[user] == "holdout:treated"
-        assert len(answer.placements) == treated
-        assert treated or answer.unfilled_reason == score.REASON_HOLDOUT
-
-
-def test_a_user_by_name_is_the_same_user(promote):
-    """Arm and caps are of the id, however the request names the user."""
-    promoter = promote()
-    promoter.apply(campaign("one", promoter.items[:5], caps=caps(user_campaign=1)),
-                   holdout={"salt": "x", "percent": 40})
-    for user, uri in zip(promoter.users[:30], promoter.snapshot.users.uris):
-        request = promoter.request(0, promoter.items[:5], want_boosts=True, user_uri=uri)
-        promoter.allocate(user, promoter.items[:5])
-        by_name, by_id = promoter.scores.Score(request), promoter.boosts(user, promoter.items[:5])
-        assert by_name.provenance.arm == by_id.provenance.arm, uri
-        assert columns(by_name) == columns(by_id), uri

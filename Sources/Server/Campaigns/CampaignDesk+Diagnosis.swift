@@ -132,8 +132,8 @@ private struct Finding {
     guard candidates >= UInt64(needed) else {
       return (
         .noDemand,
-        "requests had about \(candidates) candidates of its \(state.itemsKnown) items\(sample), and "
-          + "\(needed) more exposures were planned by now"
+        "requests had about \(candidates) candidates of its \(state.itemsKnown) items\(sample), "
+          + "and \(needed) more exposures were planned by now"
       )
     }
     let boosted = count(.boosted)

@@ -214,8 +214,8 @@ package final class CampaignRuntime: @unchecked Sendable {
     if try pace.tick(store) { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
   }
 
-  /// On the store's thread: boosts end or come back, watchers of health are told, and the desk takes
-  /// up what it was not sure of.
+  /// On the store's thread: boosts end or come back, watchers of health are told, and the desk
+  /// takes up what it was not sure of.
   private func conditionChanged() {
     let isServing = ledger.condition.isServing
     pace.isHalted = !isServing

@@ -217,7 +217,7 @@ final class LedgerRuntime: @unchecked Sendable {
     }
   }
 
-  /// Now and then; the mark that is there stays if it cannot be: it tells of less, and that is true.
+  /// Now and then. Where it cannot be, the mark that is there stays: it tells of less, truly.
   private func mark(_ store: AllocationStore, _ now: Int64) throws(StoreFailure) {
     guard now >= nextMark else { return }
     nextMark = now + Limits.storageMarkMilliseconds
