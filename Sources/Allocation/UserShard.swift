@@ -49,11 +49,11 @@ package final class UserShard {
   /// The caps that hold from now on, by campaign key.
   package func keep(_ rules: [(campaign: UInt64, rules: [CapRule])]) {
     sharedKeeping = CapKeeping(
-      rules: rules.lazy.flatMap(\.rules).filter { $0.scope != .userCampaign })
+      rules: rules.flatMap { $0.rules.filter { $0.scope != .userCampaign } })
     ownKeeping.removeAll(keepingCapacity: true)
     var longest = sharedKeeping.longestWindowSeconds
     for (campaign, rules) in rules {
-      let own = CapKeeping(rules: rules.lazy.filter { $0.scope == .userCampaign })
+      let own = CapKeeping(rules: rules.filter { $0.scope == .userCampaign })
       guard own.longestWindowSeconds > 0 else { continue }
       ownKeeping[campaign] = own
       longest = max(longest, own.longestWindowSeconds)

@@ -74,7 +74,7 @@ package struct CapKeeping: Sendable, Equatable {
 
   /// The rules that count alike: of one campaign for `userCampaign`, of all campaigns for artists
   /// and releases.
-  package init(rules: some Sequence<CapRule>) {
+  package init(rules: [CapRule]) {
     keeps = Array(repeating: 0, count: CapScope.allCases.count)
     exactWindows = Array(repeating: 0, count: CapScope.allCases.count)
     var distinct = Array(repeating: Set<UInt32>(), count: CapScope.allCases.count)
