@@ -83,8 +83,7 @@ package final class AllocationStore {
   package func expect(_ expected: [UInt64: Expectation]) {
     for (campaign, expected) in expected {
       movements[campaign, default: .none].pacing.worth += expected.worth
-      movements[campaign, default: .none].goals.add(
-        goals: expected.goals, placements: expected.placements)
+      movements[campaign, default: .none].goals.add(expected.goals)
     }
   }
 

@@ -2,21 +2,20 @@
 package struct Expectation: Sendable, Equatable, BitwiseCopyable {
   /// Micros: values as they were drawn, times the worth of a goal.
   package private(set) var worth = 0.0
-  /// The sum of their calibrated scores, without draws.
-  package private(set) var goals = 0.0
-  package private(set) var placements = 0.0
+  package private(set) var goals = ExpectedGoals()
 
   package init() {}
 
+  /// One more; `goals`: its calibrated score.
   package mutating func add(worth: Double, goals: Double) {
     self.worth += worth
-    self.goals += goals
-    placements += 1
+    self.goals.add(ExpectedGoals(goals: goals, placements: 1))
   }
 }
 
 /// How many goals the model expects of a campaign's placements.
 package struct ExpectedGoals: Sendable, Equatable, BitwiseCopyable {
+  /// The sum of their calibrated scores, without draws.
   package private(set) var goals: Double
   package private(set) var placements: Double
 
@@ -25,9 +24,9 @@ package struct ExpectedGoals: Sendable, Equatable, BitwiseCopyable {
     self.placements = placements
   }
 
-  package mutating func add(goals: Double, placements: Double) {
-    self.goals += goals
-    self.placements += placements
+  package mutating func add(_ more: ExpectedGoals) {
+    goals += more.goals
+    placements += more.placements
   }
 
   /// Of one placement; nil: there was none.

@@ -42,7 +42,7 @@ package enum AllocateResponseEncoder {
 
   package static func encode(
     requestID: ByteSlice, provenance: ProvenanceTemplate, details: ProvenanceDetails,
-    placements: some Collection<PlacementRecord>, unfilledReason: BoostReason
+    placements: [PlacementRecord], unfilledReason: BoostReason
   ) -> [UInt8] {
     var capacity = 64 + requestID.count + provenance.byteCount(details)
     for placement in placements {
@@ -76,7 +76,7 @@ package enum AllocateResponseEncoder {
 /// `crescendo.v1.ReleaseResponse`.
 package enum ReleaseResponseEncoder {
   /// One outcome per token, in the order of the request.
-  package static func encode(_ outcomes: some Collection<ReleaseOutcome>) -> [UInt8] {
+  package static func encode(_ outcomes: [ReleaseOutcome]) -> [UInt8] {
     var writer = FieldWriter(capacity: 8 + outcomes.count)
     writer.numbers(1, outcomes.lazy.map { UInt64($0.rawValue) })
     return writer.bytes

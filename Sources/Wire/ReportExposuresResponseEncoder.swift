@@ -22,7 +22,7 @@ package enum ReportExposuresResponseEncoder {
   /// Names the first `Limits.reportExceptions` of the exceptions and counts the rest, on top of
   /// `leftOut`, those that the caller did not keep.
   package static func encode(
-    ackedThrough: UInt64, settled: Int, exceptions: some Collection<ExposureException>,
+    ackedThrough: UInt64, settled: Int, exceptions: [ExposureException],
     leftOut: Int = 0
   ) -> [UInt8] {
     let named = exceptions.prefix(Limits.reportExceptions)

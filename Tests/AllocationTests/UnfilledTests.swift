@@ -34,23 +34,9 @@ import Testing
   }
 
   private func allocate(_ campaigns: [Campaign], _ ask: Ask = Ask()) throws -> Outcome {
-    let entries = campaigns.enumerated().map {
-      (campaign: $0.element, key: UInt64($0.offset) + 1, isPaused: false)
-    }
-    let set = try CampaignSet(
-      entries, policy: CampaignPolicy(currency: "EUR"),
-      catalog: CampaignCatalog(rowCount: 3, row: { Int32($0) }, artist: { _ in 77 }))
-    let board = CampaignBoard(
-      set: set, standings: campaigns.map { _ in CampaignStanding(price: 0) },
-      timeUnixMilliseconds: Self.now)
-    let audience = try #require(
-      set.audience(
-        market: .empty, surface: .empty, tier: .empty,
-        segments: UnsafeBufferPointer(start: nil, count: 0), timeUnixMilliseconds: Self.now,
-        user: Self.user, bucket: 0))
-    let request = board.request(
-      audience: audience, scopes: .none, ledgerMilliseconds: 0, seed: ask.seed)
-    let shard = shard(entries.map { ($0.key, $0.campaign.caps) }, ask)
+    let asking = try Asking(campaigns, rows: 3, user: Self.user, now: Self.now, seed: ask.seed)
+    let (board, request) = (asking.board, asking.request)
+    let shard = shard(asking.rules, ask)
     var outcome: Outcome?
     var work = AllocationRequest(
       user: Self.user, requestID: RequestID(high: 1, low: 2), digest: RequestID(high: 3, low: 4),

@@ -35,22 +35,8 @@ import Testing
   private func placed(
     _ campaigns: [Campaign], before: Int = 0, others: [CapRule] = []
   ) throws -> [UInt64] {
-    let entries = campaigns.enumerated().map {
-      (campaign: $0.element, key: UInt64($0.offset) + 1, isPaused: false)
-    }
-    let set = try CampaignSet(
-      entries, policy: CampaignPolicy(currency: "EUR"),
-      catalog: CampaignCatalog(rowCount: 2, row: { Int32($0) }, artist: { _ in 77 }))
-    let board = CampaignBoard(
-      set: set, standings: campaigns.map { _ in CampaignStanding(price: 0) },
-      timeUnixMilliseconds: Self.now)
-    let audience = try #require(
-      set.audience(
-        market: .empty, surface: .empty, tier: .empty,
-        segments: UnsafeBufferPointer(start: nil, count: 0), timeUnixMilliseconds: Self.now,
-        user: 5, bucket: 0))
-    let request = board.request(
-      audience: audience, scopes: .none, ledgerMilliseconds: 0, seed: 1)
+    let asking = try Asking(campaigns, rows: 2, user: 5, now: Self.now)
+    let (board, request) = (asking.board, asking.request)
     var granted: [UInt64] = []
     var work = AllocationRequest(
       user: 5, requestID: RequestID(high: 1, low: 2), digest: RequestID(high: 3, low: 4), slots: 2,
@@ -63,8 +49,7 @@ import Testing
         return []
       })
     let shard = shard(
-      board,
-      entries.map { ($0.key, $0.campaign.caps) } + others.map { (campaign: 100, rules: [$0]) })
+      board, asking.rules + others.map { (campaign: 100, rules: [$0]) })
     for item in 0..<before {
       let placement = Placement(
         user: 5, campaign: 100, amount: Micros(1), item: UInt64(item), artist: 77)

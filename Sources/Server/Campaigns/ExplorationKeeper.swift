@@ -42,8 +42,7 @@ struct ExplorationKeeper {
   mutating func add(_ goals: ExpectedGoals, to campaign: UInt64) {
     guard goals.placements > 0 else { return }
     if expected[campaign] == nil { isNew = true }
-    expected[campaign, default: ExpectedGoals()].add(
-      goals: goals.goals, placements: goals.placements)
+    expected[campaign, default: ExpectedGoals()].add(goals)
   }
 
   /// What is known of a campaign's goal rate.

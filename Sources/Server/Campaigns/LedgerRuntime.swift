@@ -199,10 +199,12 @@ final class LedgerRuntime: @unchecked Sendable {
     guard now >= nextTick else { return }
     nextTick = now + Int64(Limits.ledgerTickMilliseconds)
     tryAgain(now)
-    commit { [events] store throws(StoreFailure) in
+    do throws(StoreFailure) {
       try events.tick(store, now)
-      try store.commit()
-      try mark(store, now)
+      commit { store throws(StoreFailure) in try store.commit() }
+      if condition.isServing { try mark(store, now) }
+    } catch {
+      tell(error)
     }
     // What ends while nothing can be written ends afterwards.
     guard condition.isServing else { return }
