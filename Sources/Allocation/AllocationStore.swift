@@ -21,20 +21,31 @@ package enum StoreFailure: Error, Sendable, Equatable, CustomStringConvertible {
 ///
 /// A pure state machine over its storage: time is an argument, and one thread at a time calls it.
 package final class AllocationStore {
-  private let storage: any Storage
+  let storage: any Storage
   private var budgets: BudgetStore
+  var compactor: Compactor
   private var pending: [StoredRecord] = []
   /// Once there is one, every operation throws it.
   package private(set) var failure: StoreFailure?
   private var movements: [UInt64: CampaignMovement] = [:]
   package private(set) var commits = 0
   package private(set) var recordsCommitted = 0
+  /// Of the journal, since the start.
+  package internal(set) var entriesCompacted = 0
+  /// Ledger time from which on allocations are looked for that are over.
+  var nextAllocations: Int64
+  /// Milliseconds.
+  let reservationTime: Int64
 
-  /// `opening`: what recovery found that is to be committed first.
-  package init(storage: any Storage, budgets: BudgetStore, opening: [StoredRecord]) {
+  /// `recovered`: what the storage held; its `records` are committed first.
+  package init(storage: any Storage, _ recovered: RecoveredLedger) {
     self.storage = storage
-    self.budgets = budgets
-    pending = opening
+    budgets = recovered.store
+    compactor = recovered.compactor
+    pending = recovered.records
+    reservationTime = recovered.store.times.reservation
+    // What this start has found may be kept longer than it says.
+    nextAllocations = recovered.clock.anchor.ledgerMilliseconds + reservationTime + 1
   }
 
   /// Takes what a shard has done; what became of its late exposures, in their order: whether they
@@ -171,11 +182,11 @@ package final class AllocationStore {
 
   // MARK: Failing
 
-  private func check() throws(StoreFailure) {
+  func check() throws(StoreFailure) {
     if let failure { throw failure }
   }
 
-  private func fail(_ failure: StoreFailure) -> StoreFailure {
+  func fail(_ failure: StoreFailure) -> StoreFailure {
     self.failure = failure
     pending = []
     return failure

@@ -50,6 +50,9 @@ final class SQLiteConnection {
     return try statement.step(operation) ? statement.integer(0) : nil
   }
 
+  /// By the statement that ended last.
+  var rowsChanged: Int { Int(sqlite3_changes64(handle)) }
+
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
   func setBusyMilliseconds(_ milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }

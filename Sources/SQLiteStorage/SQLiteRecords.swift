@@ -24,9 +24,9 @@ enum SQLiteRecords {
     guard try visitNotes(connection, operation, visit),
       try visitCampaigns(connection, operation, visit),
       try visitAllocations(connection, operation, visit),
-      try visitEntries(connection, "openings", "position", operation, visit)
+      try visitEntries(connection, "openings", operation, visit)
     else { return }
-    _ = try visitEntries(connection, "journal", "sequence", operation, visit)
+    _ = try visitEntries(connection, "journal", operation, visit)
   }
 
   private static func visitNotes(
@@ -75,27 +75,28 @@ enum SQLiteRecords {
   }
 
   private static func visitEntries(
-    _ connection: SQLiteConnection, _ table: String, _ order: String, _ operation: String,
+    _ connection: SQLiteConnection, _ table: String, _ operation: String,
     _ visit: (StoredRecord, Int64) -> Bool
   ) throws(StorageError) -> Bool {
-    let rows = try connection.prepare(
-      """
-      SELECT \(order), kind, at, campaign, amount, lease, reservation, user, item, artist, release,
-        expires FROM \(table) ORDER BY \(order)
-      """, operation)
+    let rows = try connection.prepare(select(table), operation)
     defer { rows.reset() }
     let isJournal = table == "journal"
     while try rows.step(operation) {
-      let number = rows.integer(0)
-      guard let kind = UInt8(exactly: rows.integer(1)).flatMap(JournalEntry.Kind.init) else {
-        throw StorageError(
-          operation: operation,
-          reason: "\(table), row \(number): \(rows.integer(1)) is no kind of entry")
-      }
-      let entry = rows.entry(kind)
-      guard visit(.entry(entry), isJournal ? number : 0) else { return false }
+      let entry = try rows.entry(table, operation)
+      guard visit(.entry(entry), isJournal ? rows.integer(0) : 0) else { return false }
     }
     return true
+  }
+
+  /// Of the openings, those of accounts come first; leases in the order in which they end, so that
+  /// each has its place at the end of the line.
+  static func select(_ table: String, where condition: String = "true") -> String {
+    let isJournal = table == "journal"
+    return """
+      SELECT \(isJournal ? "sequence" : "position"), kind, at, campaign, amount, lease, reservation,
+        user, item, artist, release, expires FROM \(table) WHERE \(condition)
+      ORDER BY \(isJournal ? "sequence" : "kind DESC, expires, position")
+      """
   }
 }
 
@@ -116,7 +117,13 @@ extension SQLiteStatement {
     bind(12, entry.expires)
   }
 
-  fileprivate func entry(_ kind: JournalEntry.Kind) -> JournalEntry {
+  /// Of a row of `SQLiteRecords.select`.
+  func entry(_ table: String, _ operation: String) throws(StorageError) -> JournalEntry {
+    guard let kind = UInt8(exactly: integer(1)).flatMap(JournalEntry.Kind.init) else {
+      throw StorageError(
+        operation: operation,
+        reason: "\(table), row \(integer(0)): \(integer(1)) is no kind of entry")
+    }
     var entry = JournalEntry(
       kind: kind, at: integer(2), campaign: word(3), amount: Micros(integer(4)))
     entry.lease = word(5)

@@ -46,6 +46,12 @@ enum SQLiteSchema {
     PRAGMA user_version = \(version);
     """
 
+  /// To find the opening that another takes the place of; made where they are not there.
+  static let openingIndexes = """
+    CREATE INDEX IF NOT EXISTS openings_subject ON openings (campaign, reservation) WHERE kind = 10;
+    CREATE INDEX IF NOT EXISTS openings_lease ON openings (lease) WHERE kind = 2;
+    """
+
   /// Makes the tables of a new file, and refuses one that is not ours or is of a later version.
   /// - Parameter mayMake: a reader makes nothing.
   static func check(_ connection: SQLiteConnection, mayMake: Bool) throws(StorageError) {

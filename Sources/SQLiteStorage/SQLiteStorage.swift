@@ -7,7 +7,7 @@ package import Ledger
 /// time.
 package final class SQLiteStorage: Storage {
   private let lock: LockFile
-  private let connection: SQLiteConnection
+  let connection: SQLiteConnection
   private let begin: SQLiteStatement
   private let end: SQLiteStatement
   private let insertEntry: SQLiteStatement
@@ -16,6 +16,8 @@ package final class SQLiteStorage: Storage {
   private let insertNote: SQLiteStatement
   private let selectAnswer: SQLiteStatement
   private var nextSequence: Int64
+  /// Of the first compaction on.
+  var compacting: SQLiteCompacting?
   /// What made this unusable.
   private var failure: StorageError?
 
@@ -34,6 +36,7 @@ package final class SQLiteStorage: Storage {
       PRAGMA journal_size_limit = \(2 * Limits.storageLogPages * 4_096);
       """, "open \(file)")
     try SQLiteSchema.check(connection, mayMake: true)
+    try connection.run(SQLiteSchema.openingIndexes, "open \(file)")
     begin = try connection.prepare("BEGIN IMMEDIATE", "prepare")
     end = try connection.prepare("COMMIT", "prepare")
     insertEntry = try connection.prepare(SQLiteSchema.insertEntry, "prepare")
@@ -68,31 +71,15 @@ package final class SQLiteStorage: Storage {
     return try selectAnswer.step("read an answer") ? selectAnswer.bytes(0) : nil
   }
 
-  package func compact(_ compaction: Compaction) throws(StorageError) {
-    try transaction { () throws(StorageError) in
-      if compaction.through > 0 { try compactJournal(compaction) }
-      // They lie in the order of their commits, which is nearly that of their ends: those that
-      // ended early among later ones go another time.
-      let drop = try connection.prepare(
-        """
-        DELETE FROM allocations WHERE position < coalesce(
-          (SELECT position FROM allocations WHERE expires >= ?1 ORDER BY position LIMIT 1),
-          9223372036854775807)
-        """, "compact")
-      drop.bind(1, compaction.allocationsBefore)
-      try drop.run("compact")
-    }
-  }
-
   // MARK: Transactions
 
-  private func usable() throws(StorageError) {
+  func usable() throws(StorageError) {
     if let failure {
       throw StorageError(operation: "use the ledger after an error", reason: failure.description)
     }
   }
 
-  private func transaction(_ body: () throws(StorageError) -> Void) throws(StorageError) {
+  func transaction(_ body: () throws(StorageError) -> Void) throws(StorageError) {
     try usable()
     let sequence = nextSequence
     do throws(StorageError) {
@@ -156,36 +143,6 @@ package final class SQLiteStorage: Storage {
         try insertCampaign.run("write a campaign")
       }
     }
-  }
-
-  private func compactJournal(_ compaction: Compaction) throws(StorageError) {
-    let operation = "compact"
-    try connection.run(
-      """
-      CREATE TEMP TABLE IF NOT EXISTS kept (reservation INTEGER PRIMARY KEY);
-      DELETE FROM kept; DELETE FROM openings; DELETE FROM compactions;
-      """, operation)
-    let keep = try connection.prepare("INSERT INTO kept VALUES (?)", operation)
-    for reservation in compaction.kept {
-      keep.bind(1, reservation)
-      try keep.run(operation)
-    }
-    let drop = try connection.prepare(
-      """
-      DELETE FROM journal WHERE sequence <= ?
-        AND NOT (kind = 4 AND reservation IN (SELECT reservation FROM kept))
-      """, operation)
-    drop.bind(1, compaction.through)
-    try drop.run(operation)
-    let insertOpening = try connection.prepare(SQLiteSchema.insertOpening, operation)
-    for (position, entry) in compaction.openings.enumerated() {
-      insertOpening.bind(entry, at: Int64(position))
-      try insertOpening.run(operation)
-    }
-    let note = try connection.prepare("INSERT INTO compactions VALUES (?)", operation)
-    note.bind(1, compaction.through)
-    try note.run(operation)
-    try connection.run("DELETE FROM kept", operation)
   }
 }
 

@@ -20,6 +20,8 @@ package struct LedgerFigures: Sendable {
   var capBytes = 0
   var commits = 0
   var records = 0
+  /// Entries of the journal that were compacted away.
+  var compacted = 0
   var commitNanoseconds: UInt64 = 0
   /// The longest commit since the tick before.
   var commitNanosecondsLargest: UInt64 = 0
@@ -128,6 +130,9 @@ extension ServerMetricFamilies {
     }
     observe(.counter, "crescendo_ledger_records_total", "Records of these groups.") {
       Double($0.records)
+    }
+    observe(.counter, "crescendo_ledger_compacted_total", "Old entries that became openings.") {
+      Double($0.compacted)
     }
     observe(.counter, "crescendo_ledger_commit_seconds_total", "Time that commits took.") {
       Double($0.commitNanoseconds) / 1e9

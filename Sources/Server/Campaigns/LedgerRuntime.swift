@@ -31,6 +31,10 @@ final class LedgerRuntime: @unchecked Sendable {
   private var nextTick: Int64 = 0
   /// Of one exposure, by campaign; the store's thread's own.
   private var costs: [UInt64: Micros] = [:]
+  /// How much of the journal stays, milliseconds; the store's thread's own.
+  private var kept: Int64 = 0
+  /// When the next slice of a compaction is due, monotonic nanoseconds.
+  private var nextCompaction: UInt64 = 0
 
   init(
     shards: [UserShard], store: AllocationStore, executor: any ShardExecutor,
@@ -187,6 +191,9 @@ final class LedgerRuntime: @unchecked Sendable {
   /// On the store's thread: what one exposure of each campaign costs.
   func setCosts(_ costs: [UInt64: Micros]) { self.costs = costs }
 
+  /// On the store's thread: how far caps look back, milliseconds.
+  func setKept(_ kept: Int64) { self.kept = kept }
+
   private func work(_ group: UnsafeMutablePointer<MailboxLink>?) {
     var next = group
     while let link = next {
@@ -212,6 +219,25 @@ final class LedgerRuntime: @unchecked Sendable {
       mail.deallocate()
     }
     tickIfDue()
+    compactIfDue()
+  }
+
+  /// A slice of the journal, once all of the group are answered; where there is more to do, in a
+  /// part of this thread's time.
+  private func compactIfDue() {
+    let began = clock.monotonicNanoseconds()
+    guard began >= nextCompaction else { return }
+    var hasMore = false
+    do throws(StoreFailure) {
+      hasMore = try store.compact(at: now(), kept: kept)
+    } catch {
+      tell(error)
+    }
+    let ended = clock.monotonicNanoseconds()
+    let pause =
+      hasMore
+      ? (ended - began) * (Limits.compactionShare - 1) : Limits.ledgerTickMilliseconds * 1_000_000
+    nextCompaction = ended + pause
   }
 
   private func tickIfDue() {
@@ -243,6 +269,7 @@ final class LedgerRuntime: @unchecked Sendable {
     figures.openReservations = store.openReservations
     figures.commits = store.commits
     figures.records = store.recordsCommitted
+    figures.compacted = store.entriesCompacted
     figures.commitNanoseconds = commitNanoseconds
     figures.commitNanosecondsLargest = commitNanosecondsLargest
     commitNanosecondsLargest = 0
