@@ -146,8 +146,8 @@ let package = Package(
     tests(
       "ServerTests",
       [
-        "Server", "Client", "Transport", "Engine", "Executors", "EventLoop", "Signals", "Wire",
-        "Syscalls", "Core", logging,
+        "Server", "Client", "Transport", "Allocation", "Engine", "Executors", "EventLoop",
+        "Campaigns", "Ledger", "Signals", "Wire", "Syscalls", "Core", logging,
       ]),
     tests("LoadTests", ["Load", "Client", "HTTP2", "Wire", "Syscalls", "Core"]),
     tests(

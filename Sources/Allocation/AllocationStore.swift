@@ -27,23 +27,31 @@ package final class AllocationStore {
   private var pending: [StoredRecord] = []
   /// Once there is one, every operation throws it.
   package private(set) var failure: StoreFailure?
+  /// Why the storage took no group of late: what waits is kept for `resume`, and nothing is durable
+  /// meanwhile.
+  package private(set) var interruption: StorageError?
   private var movements: [UInt64: CampaignMovement] = [:]
   package private(set) var commits = 0
   package private(set) var recordsCommitted = 0
   /// Of the journal, since the start.
   package internal(set) var entriesCompacted = 0
   /// Ledger time from which on allocations are looked for that are over.
-  var nextAllocations: Int64
+  var nextAllocations = Int64.min
   /// Milliseconds.
   let reservationTime: Int64
 
-  /// `recovered`: what the storage held; its `records` are committed first.
-  package init(storage: any Storage, _ recovered: RecoveredLedger) {
+  /// `opening`: what recovery found that is to be committed first.
+  package init(storage: any Storage, budgets: BudgetStore, opening: [StoredRecord]) {
     self.storage = storage
-    budgets = recovered.store
+    self.budgets = budgets
+    compactor = Compactor(times: budgets.times)
+    reservationTime = budgets.times.reservation
+    pending = opening
+  }
+
+  package convenience init(storage: any Storage, _ recovered: RecoveredLedger) {
+    self.init(storage: storage, budgets: recovered.store, opening: recovered.records)
     compactor = recovered.compactor
-    pending = recovered.records
-    reservationTime = recovered.store.times.reservation
     // What this start has found may be kept longer than it says.
     nextAllocations = recovered.clock.anchor.ledgerMilliseconds + reservationTime + 1
   }
@@ -52,6 +60,9 @@ package final class AllocationStore {
   /// were paid.
   package func take(_ records: [StoredRecord]) throws(StoreFailure) -> [Bool] {
     try check()
+    if let interruption, pending.count + records.count > Limits.ledgerWaitingRecords {
+      throw fail(.storage(interruption))
+    }
     var arePaid: [Bool] = []
     for record in records {
       guard case .entry(let entry) = record else {
@@ -84,20 +95,22 @@ package final class AllocationStore {
     }
   }
 
-  /// What a shard's new reservations are expected to be worth, micros, by campaign.
-  package func expect(_ worth: [UInt64: Double]) {
-    for (campaign, worth) in worth {
-      movements[campaign, default: .none].pacing.worth += worth
+  /// What a shard's new reservations are expected to bring, by campaign.
+  package func expect(_ expected: [UInt64: Expectation]) {
+    for (campaign, expected) in expected {
+      movements[campaign, default: .none].pacing.worth += expected.worth
+      movements[campaign, default: .none].goals.add(
+        goals: expected.goals, placements: expected.placements)
     }
   }
 
   /// A slice of a campaign's budget for a shard; it may be used once the group is durable. Nil:
-  /// there is nothing to give.
+  /// there is nothing to give, or nothing can be made durable now.
   package func lease(_ wish: LeaseWish, holder: UInt32, quantum: Micros, at now: Int64)
     throws(StoreFailure) -> Lease?
   {
     try check()
-    guard
+    guard interruption == nil,
       let (lease, entry) = budgets.lease(
         campaign: wish.campaign, holder: holder, quantum: quantum, wanted: wish.wanted, at: now)
     else { return nil }
@@ -112,7 +125,7 @@ package final class AllocationStore {
   )
     throws(StoreFailure) -> [UInt64: Micros]
   {
-    try check()
+    try checkWritable()
     var trial = budgets
     var (entries, refused): ([JournalEntry], [UInt64: Micros]) = ([], [:])
     for (campaign, budget) in amounts.sorted(by: { $0.key < $1.key }) {
@@ -131,25 +144,61 @@ package final class AllocationStore {
   }
 
   package func note(_ key: String, _ value: [UInt8]) throws(StoreFailure) {
-    try check()
+    try checkWritable()
     pending.append(.note(key: key, value: value))
   }
 
   /// Whether `commit` has something to do.
   package var hasPending: Bool { !pending.isEmpty }
 
-  /// Makes the group durable, in one step, and begins the next one.
+  /// Makes the group durable, in one step, and begins the next one. After a transient error of the
+  /// storage it is kept, as it is true of what is in memory: it will be durable, and whoever asked
+  /// is told that it is not now, as when an answer is lost.
   package func commit() throws(StoreFailure) {
+    try checkWritable()
+    try write()
+  }
+
+  /// Offers what was kept once more. Nothing to do where nothing is interrupted.
+  package func resume() throws(StoreFailure) {
     try check()
+    guard interruption != nil else { return }
+    try write()
+    interruption = nil
+  }
+
+  private func write() throws(StoreFailure) {
     guard !pending.isEmpty else { return }
     do throws(StorageError) {
       try storage.commit(pending)
     } catch {
-      throw fail(.storage(error))
+      guard error.isTransient, pending.count <= Limits.ledgerWaitingRecords else {
+        throw fail(.storage(error))
+      }
+      interruption = error
+      throw .storage(error)
     }
     commits += 1
     recordsCommitted += pending.count
     pending.removeAll(keepingCapacity: true)
+  }
+
+  /// Notes beside the storage how far it has come: see `Storage.mark`. Why it could not, where that
+  /// does no harm.
+  package func mark() throws(StoreFailure) -> StorageError? {
+    try check()
+    do throws(StorageError) {
+      try storage.mark()
+      return nil
+    } catch {
+      guard error.isTransient else { throw fail(.storage(error)) }
+      return error
+    }
+  }
+
+  /// The last that is asked for. After a failure what is stored stays as it is.
+  package func close() throws(StorageError) {
+    if failure == nil { try storage.close() }
   }
 
   /// The answer of an allocation that is durable, byte for byte.
@@ -182,12 +231,20 @@ package final class AllocationStore {
 
   // MARK: Failing
 
+  /// Why nothing can be made durable now; nil: it can.
+  package var halt: StoreFailure? { failure ?? interruption.map { .storage($0) } }
+
   func check() throws(StoreFailure) {
     if let failure { throw failure }
   }
 
+  private func checkWritable() throws(StoreFailure) {
+    if let halt { throw halt }
+  }
+
   func fail(_ failure: StoreFailure) -> StoreFailure {
     self.failure = failure
+    interruption = nil
     pending = []
     return failure
   }
@@ -198,6 +255,8 @@ package struct CampaignMovement: Sendable, Equatable {
   package var pacing = PacingReport()
   /// Micros.
   package var settled: Int64 = 0
+  /// What the model expects of what was placed.
+  package var goals = ExpectedGoals()
 
   package static let none = CampaignMovement()
 }

@@ -1,4 +1,5 @@
 package import Core
+package import Ledger
 
 /// What a placement's token says. Whoever holds one has it from us: a code over all of it is its
 /// end.
@@ -25,6 +26,23 @@ package struct PlacementClaims: Sendable, Equatable, BitwiseCopyable {
     self.campaign = campaign
     self.amount = amount
     self.expires = expires
+  }
+}
+
+extension PlacementClaims {
+  /// Whether its exposure may have been at a time, milliseconds since 1970: not before it was
+  /// placed, not in the future, but for clocks that are a little off. 0: now.
+  ///
+  /// - Parameters:
+  ///   - now: milliseconds since 1970.
+  ///   - ledgerToUnix: what that is ahead of ledger time.
+  package func mayBeHeard(
+    at time: Int64, now: Int64, ledgerToUnix: Int64, times: LedgerTimes
+  ) -> Bool {
+    guard time != 0 else { return true }
+    let skew = Limits.exposureSkewMilliseconds
+    let placed = expires - times.reservation + ledgerToUnix
+    return placed - skew <= time && time <= now + skew
   }
 }
 

@@ -30,15 +30,17 @@ extension UserShard {
       requests.abandon(user: request.user, requestID: request.requestID)
       return .waits
     }
-    guard let granted = reserve(choice, request, at: now) else {
+    let reserved = reserve(choice, request, at: now)
+    let granted = reserved.placements
+    guard !granted.isEmpty || !reserved.isFull else {
       requests.abandon(user: request.user, requestID: request.requestID)
       return .full
     }
-    var reasons = request.reasons
-    reasons[.capped, default: 0] += request.options.count - options.count
-    reasons[.budgetSpent, default: 0] += options.count - payable.count
-    let reason = granted.count == request.slots ? .ok : UserShard.most(reasons)
-    let answer = request.encode(granted, reason)
+    let fates = SlotFates(
+      request: request, open: options, payable: payable, granted: granted,
+      unpaid: reserved.unpaid, isFull: reserved.isFull)
+    note(fates)
+    let answer = request.encode(granted, fates.unfilledReason)
     ledger.outbox.append(
       .allocation(
         StoredAllocation(
@@ -125,11 +127,19 @@ extension UserShard {
     return wanted
   }
 
-  /// Reserves all that was chosen, or, where there is no room for it, nothing.
+  private struct Reserved {
+    var placements: [GrantedPlacement] = []
+    /// Campaigns that could not pay after all.
+    var unpaid: Set<UInt64> = []
+    /// As much is reserved as may be.
+    var isFull = false
+  }
+
+  /// Reserves what was chosen.
   private func reserve(_ choice: SlotChoice, _ request: AllocationRequest, at now: Int64)
-    -> [GrantedPlacement]?
+    -> Reserved
   {
-    var granted: [GrantedPlacement] = []
+    var reserved = Reserved()
     for chosen in choice.placements {
       let set = request.board.set
       let placement = Placement(
@@ -145,18 +155,20 @@ extension UserShard {
       }
       switch ledger.reserve(placement, at: now) {
       case .reserved(let reservation):
-        granted.append(grant(chosen, placement, reservation))
+        reserved.placements.append(grant(chosen, placement, reservation))
         let charge = request.board.price(chosen.campaign) * Double(placement.amount.value)
-        expected[chosen.key, default: 0] += max(chosen.gain + charge, 0)
+        expected[chosen.key, default: Expectation()].add(
+          worth: max(chosen.gain + charge, 0), goals: chosen.calibrated)
       case .noBudget:
         caps.release(user: request.user, uses, reservedAt: now)
+        reserved.unpaid.insert(chosen.key)
       case .full:
         caps.release(user: request.user, uses, reservedAt: now)
-        if granted.isEmpty { return nil }
+        reserved.isFull = true
       }
     }
-    if !granted.isEmpty { presence.add(splitmix64(request.user)) }
-    return granted
+    if !reserved.placements.isEmpty { presence.add(splitmix64(request.user)) }
+    return reserved
   }
 
   private func grant(
@@ -169,13 +181,6 @@ extension UserShard {
     return GrantedPlacement(
       choice: chosen, item: placement.item, reservation: reservation,
       token: PlacementToken.encode(claims, signer))
-  }
-
-  /// What keeps most away; where nothing does, two of one cap do not go into one answer.
-  private static func most(_ reasons: [BoostReason: Int]) -> BoostReason {
-    let kept = reasons.filter { $0.value > 0 && $0.key != .ok }
-    let most = kept.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }
-    return most?.key ?? .capped
   }
 }
 

@@ -18,8 +18,10 @@ package final class UserShard {
   let signer: TokenSigner
   let presence: UserPresence
   package private(set) var figures = ShardFigures()
-  /// What new reservations are expected to be worth, micros, by campaign.
-  var expected: [UInt64: Double] = [:]
+  /// What new reservations are expected to bring, by campaign.
+  var expected: [UInt64: Expectation] = [:]
+  /// By campaign, of the batches that `CampaignTally` counts, each for as many as it stands for.
+  private var kept: [UInt64: KeptAway] = [:]
 
   /// - Parameters:
   ///   - index: which of `shards`.
@@ -118,20 +120,22 @@ package final class UserShard {
   package func report(_ claims: PlacementClaims, goal: Bool, at now: Int64) -> ExposureOutcome? {
     let claim = claims.claim
     let outcome = ledger.settle(claim, at: now)
+    var hasNewGoal = false
     if goal {
       switch outcome {
       case .settled, .duplicate, .late:
-        if case .recorded = ledger.goal(claim, at: now) { figures.goals += 1 }
+        if case .recorded = ledger.goal(claim, at: now) { hasNewGoal = true }
       case .expired, .unknown: break
       }
     }
+    if hasNewGoal { figures.goals += 1 }
     switch outcome {
     case .settled:
       figures.settled += 1
       return .settled
     case .duplicate:
       figures.duplicates += 1
-      return .duplicate
+      return hasNewGoal ? .goalAdded : .duplicate
     case .late:
       // It was heard after all: it counts as what it is.
       _ = caps.reserve(user: claim.placement.user, uses(of: claim.placement), now: now)
@@ -188,8 +192,8 @@ package final class UserShard {
     ledger.returnLeases(of: campaign, at: now)
   }
 
-  /// What reservations since the last call are expected to be worth, for `AllocationStore.expect`.
-  package func takeExpected() -> [UInt64: Double] {
+  /// What reservations since the last call are expected to bring, for `AllocationStore.expect`.
+  package func takeExpected() -> [UInt64: Expectation] {
     // Not kept: an empty one would be shared with the thread that reads it.
     defer { expected = [:] }
     return expected
@@ -201,6 +205,19 @@ package final class UserShard {
   // MARK: Figures
 
   func count(_ change: (inout ShardFigures) -> Void) { change(&figures) }
+
+  /// Counts what was kept from a slot, if its batch is one of those that are counted.
+  func note(_ fates: SlotFates) {
+    let (request, campaigns) = (fates.request.request, fates.request.board.set.count)
+    guard CampaignTally.isCounted(seed: request.seed, campaigns: campaigns) else { return }
+    fates.add(to: &kept, scale: UInt64(CampaignTally.stride(campaigns: campaigns)))
+  }
+
+  /// Candidates of a campaign that were kept from a slot since the last call, as `CampaignTally`
+  /// counts.
+  package func takeKept(of campaign: UInt64) -> KeptAway {
+    kept.removeValue(forKey: campaign) ?? KeptAway()
+  }
 
   package var openReservations: Int { ledger.openReservations }
   package var rememberedBytes: Int { ledger.rememberedBytes }

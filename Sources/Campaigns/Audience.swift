@@ -60,6 +60,8 @@ package struct Audience: BitwiseCopyable, @unchecked Sendable {
   package let cap: Double
   /// Micros of gain that a boost of 1 is worth.
   package let scale: Double
+  /// The surface takes no boosts, whatever they gain.
+  let isOff: Bool
 }
 
 extension CampaignSet {
@@ -74,14 +76,14 @@ extension CampaignSet {
   ) -> Audience? {
     guard names.count <= Limits.requestSegments else { return nil }
     let boost = surfaceNames.index(of: surface).map { surfaceBoosts[$0] } ?? SurfaceBoost()
+    let cap = min(boost.cap, Double(Float.greatestFiniteMagnitude))
     var audience = Audience(
       marketBits: markets.bits(market), surfaceBits: surfaces.bits(surface),
       tierBits: tiers.bits(tier), segmentBits: InlineArray(repeating: segments.openBits),
       timeUnixMilliseconds: min(Instants.clamped(timeUnixMilliseconds), Instants.last - 1),
       user: user, arm: policy.holdout?.arm(user: user, bucket: bucket) ?? .none,
-      weight: boost.weight,
-      cap: min(boost.cap, Double(Float.greatestFiniteMagnitude)),
-      scale: Double(policy.scaleMicros))
+      weight: boost.weight, cap: cap, scale: Double(policy.scaleMicros),
+      isOff: !(boost.weight > 0) || !(Float(cap) > 0))
     for name in names {
       guard let bits = segments.knownBits(name) else { continue }
       audience.segmentBits[audience.segmentCount] = bits
@@ -94,6 +96,18 @@ extension CampaignSet {
 }
 
 extension Audience {
+  /// Why an eligible campaign's boost is what it is. `free`: what its gain would be without a price;
+  /// `isOff`: of the audience.
+  @inline(__always)
+  static func reason(_ boost: Float, gain: Double, free: Double, isOff: Bool) -> BoostReason {
+    if boost > 0 { return .ok }
+    if isOff { return .surfaceOff }
+    return !(gain > 0) && free > 0 ? .paced : .worthless
+  }
+
+  /// A gain as slots see it: what has no boost is not placed.
+  func placed(gain: Double) -> Double { boost(gain: gain) > 0 ? gain : 0 }
+
   /// The boost of a gain on this surface, rounded once.
   package func boost(gain: Double) -> Float {
     BoostTerms.boost(gain: gain, weight: weight, scale: scale, cap: cap)

@@ -1,9 +1,17 @@
 /// What is known of a rate after successes and failures: a Beta distribution.
+///
+/// Of a campaign that explores: its prior says what the model expects of what it places, and counts
+/// as much as one goal, so that the first goals, or their absence over as many exposures as should
+/// have brought some, outweigh it.
 package struct BetaPosterior: Sendable, Equatable, BitwiseCopyable {
   /// Successes and what the prior adds; more than 0.
   package private(set) var alpha: Double
   /// Failures and what the prior adds; more than 0.
   package private(set) var beta: Double
+  /// The mean of the prior, in 0 ..< 1 and more than 0.
+  package let expected: Double
+  /// What is expected at least, and at most below 1.
+  private static let expectedLeast = 1e-6
 
   /// With a prior of `priorSuccesses` and `priorFailures`, both more than 0 and finite; 1 and 1:
   /// every rate is as likely.
@@ -14,6 +22,16 @@ package struct BetaPosterior: Sendable, Equatable, BitwiseCopyable {
     precondition(priorSuccesses > 0 && priorFailures > 0 && successes >= 0 && failures >= 0)
     alpha = successes + priorSuccesses
     beta = failures + priorFailures
+    expected = priorSuccesses / (priorSuccesses + priorFailures)
+  }
+
+  /// With a prior of the rate `expected`, as strong as one success, or one failure where these are
+  /// the rarer.
+  package init(expected: Double, successes: Double, failures: Double) {
+    let rate = min(max(expected, Self.expectedLeast), 1 - Self.expectedLeast)
+    self.init(
+      successes: successes, failures: failures, priorSuccesses: max(rate / (1 - rate), 1),
+      priorFailures: max((1 - rate) / rate, 1))
   }
 
   /// Nothing seen yet: every rate is as likely.

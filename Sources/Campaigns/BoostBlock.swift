@@ -119,8 +119,8 @@ struct CheckLookups: BitwiseCopyable {
     var shared = segments[0][word]
     for index in 1..<segmentCount { shared |= segments[index][word] }
     let isFor =
-      (markets[word] >> bit & 1) << 1 | (surfaces[word] >> bit & 1) << 2
-      | (tiers[word] >> bit & 1) << 3 | (shared >> bit & 1) << 4
+      (markets[word] >> bit & 1) << 2 | (surfaces[word] >> bit & 1) << 3
+      | (tiers[word] >> bit & 1) << 4 | (shared >> bit & 1) << 5
     let flight: UInt16 =
       (time < records[campaign].flightStart ? CheckBits.flight : 0)
       | (time >= records[campaign].flightEnd ? CheckBits.flight : 0)
@@ -129,6 +129,6 @@ struct CheckLookups: BitwiseCopyable {
       (isAnonymous | CapFilter.bit(filter, CapFilter.place(campaign: campaign))) & 1
     // The flag of caps, moved to the place of `bind`.
     let bind = flags << 2 & UInt16(truncatingIfNeeded: mayBind << 9)
-    return flight | flags | (UInt16(truncatingIfNeeded: isFor) ^ 0x1E) | bind
+    return flight | flags | (UInt16(truncatingIfNeeded: isFor) ^ 0x3C) | bind
   }
 }

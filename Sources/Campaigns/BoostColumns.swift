@@ -24,7 +24,7 @@ package struct BoostColumns: BitwiseCopyable, @unchecked Sendable {
 
   @inline(__always)
   func write(_ position: Int, _ boost: Float, _ reason: BoostReason) {
-    boosts.storeBytes(of: boost, toByteOffset: position * 4, as: Float.self)
+    boosts.storeBytes(of: boost, toByteOffset: position &* 4, as: Float.self)
     reasons[position] = reason.number
   }
 
@@ -43,6 +43,7 @@ extension BoostReason {
     switch self {
     case .ok: 1
     case .unknownItem: 2
+    case .overload: 4
     case .noCampaign: 10
     case .notInFlight: 11
     case .market: 12
@@ -53,6 +54,10 @@ extension BoostReason {
     case .paced: 19
     case .holdout: 20
     case .tier: 21
+    case .paused: 22
+    case .worthless: 23
+    case .surfaceOff: 24
+    case .noCandidates: 25
     }
   }
 }

@@ -197,7 +197,8 @@ extension BoostRequest {
     guard checks & CheckBits.failures == 0, checks & CheckBits.drawn != 0 else { return }
     let campaign = Int(block.campaigns[pair])
     let own = block.hot[pair]
-    block.values[pair] *= factor(campaign, seed: seed)
+    block.values[pair] = BoostRequest.drawn(
+      block.values[pair], factor: factor(campaign, seed: seed))
     block.gains[pair] = BoostRequest.gain(
       value: block.values[pair], worth: own.worth, charge: own.charge)
     block.ranks[pair] = PairRank.rank(block.gains[pair], checks)
@@ -224,10 +225,10 @@ extension BoostRequest {
       return
     }
     let gain = block.gains[pair]
-    let isPaced = !(gain > 0) && block.values[pair] * block.hot[pair].worth > 0
-    let boost = BoostTerms.boost(
-      gain: gain, weight: audience.weight, scale: audience.scale, cap: audience.cap)
-    columns.write(position, boost, isPaced ? .paced : .ok)
+    let free = block.values[pair] * block.hot[pair].worth
+    let boost = audience.boost(gain: gain)
+    columns.write(
+      position, boost, Audience.reason(boost, gain: gain, free: free, isOff: audience.isOff))
   }
 
   private func writeKeys(

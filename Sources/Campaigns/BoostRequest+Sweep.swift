@@ -15,10 +15,11 @@ private struct Bid: BitwiseCopyable {
   ) {
     let own = hot + campaign
     let isOpen = open[campaign >> 6] &>> UInt64(truncatingIfNeeded: campaign) & 1
-    let gain = value * own.pointee.worth - own.pointee.charge
-    let bid = isOpen != 0 ? gain : -.infinity
+    // 0 where it is open, else −∞: added, without a branch.
+    let closing = Double(bitPattern: (isOpen &- 1) & (-Double.infinity).bitPattern)
+    let gain = value * own.pointee.worth - own.pointee.charge + closing
     // False of what is no number.
-    self.gain = bid > -.infinity ? bid : -.infinity
+    self.gain = gain > -.infinity ? gain : -.infinity
     self.campaign = campaign
   }
 
@@ -82,7 +83,7 @@ extension BoostRequest {
     _ entries: UnsafePointer<SIMD2<UInt64>>, _ block: BoostBlock, _ columns: BoostColumns
   ) -> Int {
     let (weight, scale, cap) = (audience.weight, audience.scale, audience.cap)
-    let (hot, drawn) = (self.hot, tables.drawn)
+    let (hot, drawn, isOff) = (self.hot, tables.drawn, audience.isOff)
     let mayBind = filter.hasRows
     var left = 0
     for candidate in candidates {
@@ -114,8 +115,9 @@ extension BoostRequest {
       }
       let own = hot + best.campaign
       let boost = BoostTerms.boost(gain: best.gain, weight: weight, scale: scale, cap: cap)
-      let isPaced = !(best.gain > 0) && value * own.pointee.worth > 0
-      columns.write(candidate, boost, isPaced ? .paced : .ok)
+      let free = value * own.pointee.worth
+      columns.write(
+        candidate, boost, Audience.reason(boost, gain: best.gain, free: free, isOff: isOff))
       columns.write(
         candidate, of: Int32(truncatingIfNeeded: best.campaign), key: own.pointee.key)
     }

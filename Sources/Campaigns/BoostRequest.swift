@@ -71,11 +71,19 @@ extension BoostRequest {
     }
   }
 
-  /// What the calibrated score of a campaign whose value is drawn is multiplied with.
+  /// What the calibrated score of a campaign whose value is drawn is multiplied with: what a draw
+  /// of its goal rate is to the rate that the model expects of it. Its mean is 1 before anything is
+  /// heard, and from then on goes to what is heard ÷ what was expected.
   func factor(_ campaign: Int, seed: UInt64) -> Double {
     let posterior = posteriors.map { $0[campaign] } ?? .uniform
     var random = SplitMix64(seed: splitmix64(seed ^ tables.keys[campaign]))
-    return posterior.sample(using: &random) / posterior.mean
+    return posterior.sample(using: &random) / posterior.expected
+  }
+
+  /// A value that is drawn stays a probability: at most 1, as prices take for granted.
+  @inline(__always)
+  static func drawn(_ value: Double, factor: Double) -> Double {
+    min(value * factor, max(value, 1))
   }
 
   /// value · worth − price · cost, micros; what is no number counts as the least.

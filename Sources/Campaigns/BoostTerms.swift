@@ -5,16 +5,18 @@ package struct BoostTerms: Sendable, Equatable, BitwiseCopyable {
   /// The model's raw sum.
   package var raw: Double
   package var calibrated: Double
-  /// The calibrated score, times the draw of a campaign that explores.
+  /// The calibrated score, times the draw of a campaign that explores; 0 where the reason keeps the
+  /// campaign out.
   package var value: Double
   /// Micros of one goal.
   package var worth: Double
+  /// Where the reason keeps the campaign out, at least 0.
   package var price: Double
   /// Micros of one exposure.
   package var cost: Double
   /// Micros: value · worth − price · cost.
   package var gain: Double
-  /// Of the surface; 0 where no campaign takes part: the reason is neither OK nor PACED.
+  /// Of the surface.
   package var weight: Double
   package var scale: Double
   package var cap: Double
@@ -82,17 +84,22 @@ extension BoostRequest {
     _ campaign: Int32, _ reason: BoostReason, raw: Double, calibrated: Double
   ) -> BoostTerms {
     let score = calibrated.isFinite ? calibrated : 0
-    let takesPart = reason == .ok || reason == .paced
+    let takesPart =
+      switch reason {
+      case .ok, .paced, .worthless, .surfaceOff: true
+      default: false
+      }
     var terms = BoostTerms(
-      raw: raw, calibrated: score, value: score, worth: 0, price: 0, cost: 0, gain: 0,
-      weight: takesPart ? audience.weight : 0, scale: audience.scale, cap: audience.cap)
+      raw: raw, calibrated: score, value: takesPart ? score : 0, worth: 0, price: 0, cost: 0,
+      gain: 0, weight: audience.weight, scale: audience.scale, cap: audience.cap)
     guard campaign >= 0 else { return terms }
     let record = tables.records[Int(campaign)]
-    if record.flags & CheckBits.drawn != 0 {
-      terms.value = score * factor(Int(campaign), seed: seed)
+    if takesPart, record.flags & CheckBits.drawn != 0 {
+      terms.value = BoostRequest.drawn(score, factor: factor(Int(campaign), seed: seed))
     }
     terms.worth = record.worth
-    terms.price = standings[Int(campaign)].price
+    let price = standings[Int(campaign)].price
+    terms.price = takesPart ? price : max(price, 0)
     terms.cost = record.cost
     terms.gain = BoostRequest.gain(
       value: terms.value, worth: terms.worth, charge: terms.price * terms.cost)

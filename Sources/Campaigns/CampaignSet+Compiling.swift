@@ -42,7 +42,7 @@ extension CampaignSet {
     var records: [CampaignRecord] = []
     records.reserveCapacity(sorted.count)
     for (campaign, key, isPaused) in sorted {
-      var flags: UInt16 = isPaused ? CheckBits.flight : 0
+      var flags: UInt16 = isPaused ? CheckBits.paused : 0
       if !campaign.caps.isEmpty { flags |= CheckBits.caps }
       if campaign.exploration == .thompson { flags |= CheckBits.drawn }
       for rule in campaign.caps {

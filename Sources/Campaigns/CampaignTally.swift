@@ -18,12 +18,18 @@ package enum TallyPlace: Int, Sendable, CaseIterable {
   case outbid = 11
   /// It won with a gain of 0, and not for its price.
   case worthless = 12
+  case paused = 13
+  /// The surface takes no boosts.
+  case surfaceOff = 14
 
   /// The reason that `Diagnose` reports it under; nil: none.
   package var reason: BoostReason? {
     switch self {
-    case .candidates, .boosted, .outbid, .worthless: nil
+    case .candidates, .boosted, .outbid: nil
     case .notInFlight: .notInFlight
+    case .paused: .paused
+    case .surfaceOff: .surfaceOff
+    case .worthless: .worthless
     case .market: .market
     case .surface: .surface
     case .tier: .tier
@@ -73,6 +79,7 @@ package struct CampaignTally: ~Copyable {
     precondition(request.tables.count == self.count, "a tally of another set")
     let counts = self.counts
     let isControl = request.audience.arm == .control
+    let isOff = request.audience.isOff
     request.forEachPair(rows: rows, calibrated: calibrated, count: count) {
       position, pair, block, stage in
       let campaign = block.campaigns[pair]
@@ -80,7 +87,9 @@ package struct CampaignTally: ~Copyable {
         stage, gain: block.gains[pair], free: block.values[pair] * block.hot[pair].worth,
         isWinner: campaign == served[position])
       CampaignTally.bump(counts, campaign, .candidates)
-      CampaignTally.bump(counts, campaign, isControl ? .holdout : place)
+      CampaignTally.bump(
+        counts, campaign,
+        isControl ? .holdout : isOff && stage == .eligible ? .surfaceOff : place)
     }
   }
 
@@ -89,6 +98,7 @@ package struct CampaignTally: ~Copyable {
   ) -> TallyPlace {
     switch stage {
     case .notInFlight: .notInFlight
+    case .paused: .paused
     case .market: .market
     case .surface: .surface
     case .tier: .tier
@@ -105,6 +115,19 @@ package struct CampaignTally: ~Copyable {
     let at = Int(campaign) * CampaignTally.line + place.rawValue
     // Stays at the end rather than to begin anew.
     if counts[at] < .max { counts[at] += 1 }
+  }
+
+  /// Candidates that had a boost, or another campaign's in its place, and were kept from a slot after
+  /// all: in totals in the order of `TallyPlace`.
+  package static func move(_ count: UInt64, to place: TallyPlace, _ totals: inout [UInt64]) {
+    guard totals.count == TallyPlace.allCases.count else { return }
+    var left = count
+    for from in [TallyPlace.boosted, .outbid] {
+      let moved = min(left, totals[from.rawValue])
+      totals[from.rawValue] -= moved
+      totals[place.rawValue] += moved
+      left -= moved
+    }
   }
 
   /// Scaled to all batches.

@@ -4,12 +4,13 @@ package import Core
 /// is set is the check that keeps the campaign out.
 enum CheckBits {
   static var flight: UInt16 { 1 << 0 }
-  static var market: UInt16 { 1 << 1 }
-  static var surface: UInt16 { 1 << 2 }
-  static var tier: UInt16 { 1 << 3 }
-  static var segment: UInt16 { 1 << 4 }
-  static var spent: UInt16 { 1 << 5 }
-  static var failures: UInt16 { 0x3F }
+  static var paused: UInt16 { 1 << 1 }
+  static var market: UInt16 { 1 << 2 }
+  static var surface: UInt16 { 1 << 3 }
+  static var tier: UInt16 { 1 << 4 }
+  static var segment: UInt16 { 1 << 5 }
+  static var spent: UInt16 { 1 << 6 }
+  static var failures: UInt16 { 0x7F }
   /// Not failures, but what is left to look at: it has caps,
   static var caps: UInt16 { 1 << 7 }
   /// its value is drawn.
@@ -25,14 +26,15 @@ enum CheckBits {
 /// How far a campaign came in the order of checks.
 package enum CheckStage: UInt8, Sendable, CaseIterable, BitwiseCopyable, Comparable {
   case notInFlight = 0
-  case market = 1
-  case surface = 2
-  case tier = 3
-  case segment = 4
-  case budgetSpent = 5
-  case capped = 6
+  case paused = 1
+  case market = 2
+  case surface = 3
+  case tier = 4
+  case segment = 5
+  case budgetSpent = 6
+  case capped = 7
   /// Nothing keeps it out: gain decides.
-  case eligible = 7
+  case eligible = 8
 
   @inline(__always)
   package static func < (left: CheckStage, right: CheckStage) -> Bool {
@@ -54,6 +56,7 @@ package enum CheckStage: UInt8, Sendable, CaseIterable, BitwiseCopyable, Compara
   package var reason: BoostReason {
     switch self {
     case .notInFlight: .notInFlight
+    case .paused: .paused
     case .market: .market
     case .surface: .surface
     case .tier: .tier

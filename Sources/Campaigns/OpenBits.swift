@@ -24,8 +24,7 @@ struct OpenCampaigns: BitwiseCopyable {
       let (start, end) = (records[index].flightStart, records[index].flightEnd)
       if start > time { until = min(until, start) } else { from = max(from, start) }
       if end > time { until = min(until, end) } else { from = max(from, end) }
-      guard campaign.flags & (CheckBits.flight | CheckBits.spent) == 0,
-        start <= time, time < end
+      guard campaign.flags & CheckBits.failures == 0, start <= time, time < end
       else { continue }
       bits[index >> 6] |= 1 << UInt64(index & 63)
     }

@@ -10,6 +10,8 @@ package struct SlotChoice: Sendable, Equatable {
     package var key: UInt64
     /// Micros, more than 0.
     package var gain: Double
+    /// The calibrated score, without a draw.
+    package var calibrated: Double
     /// How likely this pair was to be placed, over the draws: in 0 ..< 1 of a request with a
     /// campaign that explores, estimated; 1 where nothing is drawn. Never 0.
     package var propensity: Double
@@ -38,7 +40,7 @@ extension BoostRequest {
       let option = options[index]
       return SlotChoice.Placement(
         position: option.position, row: option.row, campaign: option.campaign, key: option.key,
-        gain: option.gain, propensity: propensity)
+        gain: option.gain, calibrated: option.calibrated, propensity: propensity)
     }
     return SlotChoice(placements: placements, isOptimal: isOptimal)
   }

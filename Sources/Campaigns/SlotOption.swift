@@ -13,7 +13,7 @@ package struct SlotOption: Sendable, BitwiseCopyable {
   package var worth: Double
   /// price · cost, micros.
   package var charge: Double
-  /// Micros, with this request's draw.
+  /// Micros, with this request's draw; 0 where that is no boost.
   package var gain: Double
   /// How many more exposures the campaign can pay for now.
   package var affordable: Int32
@@ -28,7 +28,7 @@ package struct SlotOption: Sendable, BitwiseCopyable {
 
 extension BoostRequest {
   /// Every pair of a candidate and an eligible campaign, whatever its gain: with another draw it
-  /// may have one. Empty for a user who is held out.
+  /// may have one. Empty for a user who is held out, and on a surface that takes no boosts.
   ///
   /// - Parameter affordable: how many more exposures a campaign (by index) can pay for now. A
   ///   campaign that can pay for none is left out.
@@ -36,7 +36,7 @@ extension BoostRequest {
     rows: UnsafePointer<Int32>, calibrated: UnsafePointer<Double>, count: Int,
     affordable: (Int32) -> Int32
   ) -> [SlotOption] {
-    guard audience.arm != .control else { return [] }
+    guard audience.arm != .control, !audience.isOff else { return [] }
     var options: [SlotOption] = []
     // As many as if every item was in three campaigns; more make it grow.
     options.reserveCapacity(RowEntry.inline * count)
@@ -60,7 +60,8 @@ extension BoostRequest {
     return SlotOption(
       position: Int32(truncatingIfNeeded: position), row: row, campaign: campaign,
       key: tables.keys[Int(campaign)], calibrated: score, worth: block.hot[pair].worth,
-      charge: block.hot[pair].charge, gain: block.gains[pair], affordable: affordable,
+      charge: block.hot[pair].charge, gain: audience.placed(gain: block.gains[pair]),
+      affordable: affordable,
       isCappedByCampaign: flags & CheckBits.byCampaign != 0,
       artist: flags & CheckBits.byArtist != 0 ? tables.number(tables.artists, row) : nil,
       release: flags & CheckBits.byRelease != 0 ? tables.number(tables.releases, row) : nil,
@@ -76,8 +77,9 @@ extension BoostRequest {
         factors[option.campaign]
         ?? factor(Int(option.campaign), seed: seed)
       factors[option.campaign] = factor
-      return BoostRequest.gain(
-        value: option.calibrated * factor, worth: option.worth, charge: option.charge)
+      let value = BoostRequest.drawn(option.calibrated, factor: factor)
+      return audience.placed(
+        gain: BoostRequest.gain(value: value, worth: option.worth, charge: option.charge))
     }
   }
 }

@@ -35,6 +35,11 @@ package enum Limits {
   /// Faults of a document that are told; the rest are counted: more than anybody mends before
   /// applying again.
   package static let campaignFaults = 100
+  /// What an answer to an apply names of its changes, bytes; the rest is counted: half of what
+  /// stock clients take as one message.
+  package static let campaignAnswerBytes = 2 << 20
+  /// Names that a warning has: enough to see what they have in common.
+  package static let campaignWarningNames = 5
   /// Campaigns on one page of a list: 1,000 states of at most 300 bytes are below a window.
   package static let campaignPage = 1_000
 
@@ -174,7 +179,7 @@ package enum Limits {
   /// Draws that a propensity is estimated from: its standard error is at most 1 ÷ (2 √64) = 6 %.
   package static let propensityDraws = 64
   /// One in so many batches is counted by campaign and reason: a power of two.
-  package static let tallyStride = 16
+  package static let tallyStride = 32
   /// Campaigns whose counters, a cache line each, fit a core's second cache. Of more, one batch in
   /// four times as many is counted.
   package static let tallyCached = 4_096
@@ -209,6 +214,12 @@ package enum Limits {
   /// 1,000, 4,000 and 16,000: as many rows a second, but the commit that copies takes four times
   /// as long.
   package static let storageLogPages = 1_000
+  /// How often the ledger's file of how far it has come is written anew, milliseconds: two syncs
+  /// each, at most one commit in a hundred waits for them. What is lost of later commits while no
+  /// server runs is not seen.
+  package static let storageMarkMilliseconds: Int64 = 2_000
+  /// How long a stop waits for readers, before it leaves the write-ahead log as it is.
+  package static let storageStopMilliseconds: Int32 = 500
   /// The largest limit of a cap that is counted by exact timestamps: 32 bytes for each user and
   /// scope. Larger ones are estimated in 16.
   package static let capExactLimit = 8
@@ -261,6 +272,26 @@ package enum Limits {
   /// How often the demand of the day is stored, milliseconds: a restart loses less than a quarter
   /// hour of it.
   package static let trafficNoteMilliseconds: Int64 = 600_000
+  /// How often at most what the model expects of campaigns that explore is stored out of turn, for
+  /// one that is new in it, milliseconds: 24 bytes each, of 100,000 campaigns 240 kB a second.
+  package static let expectationNoteMilliseconds: Int64 = 10_000
+  /// How far a client's clock may be off, milliseconds, before the time of an exposure is refused.
+  package static let exposureSkewMilliseconds: Int64 = 600_000
+  /// How often a ledger whose storage takes nothing tries again, milliseconds: about as often as
+  /// an operator looks.
+  package static let ledgerRetryMilliseconds: Int64 = 1_000
+  /// Records that wait for a storage that takes nothing: as many as one shard has reservations,
+  /// 200 MB. Nothing new is begun meanwhile; these are what was under way, and what ends.
+  package static let ledgerWaitingRecords = 1 << 20
+  /// Over how long the longest commit is told, milliseconds, and at most twice that: some scrapes.
+  package static let longestCommitMilliseconds: Int64 = 60_000
+  /// Parts in which prices are stored: 400 of 100,000 campaigns are one, in 19 KB.
+  package static let priceNoteParts = 256
+  /// How often a part of the prices is stored, milliseconds, where a tick has room for all of them:
+  /// a restart loses no more of what a price has learned.
+  package static let priceNoteMilliseconds: Int64 = 10_000
+  /// Of prices, bytes that one tick stores, and one part more: 100,000 campaigns take two minutes.
+  package static let priceNoteBytes = 16 << 10
   /// Batches of one report that are not acknowledged: ten times a disk's latency at 1,000 a second.
   package static let reportBatches = 64
   /// Times that an allocation waits for leases before it does without.

@@ -49,6 +49,7 @@ extension ServingLimits {
   /// Every bound, in the order of the declarations.
   package static let settings: [Setting] = [
     .count("messageBytes", \.messageBytes, 1 << 10...1 << 30),
+    .count("campaignMessageBytes", \.campaignMessageBytes, 1 << 10...1 << 30),
     .count("candidates", \.candidates, 1...100_000),
     .count("inflatedRatio", \.inflatedRatio, 1...10_000),
     .count("inflatedFloorBytes", \.inflatedFloorBytes, 1...1 << 30),
@@ -63,6 +64,7 @@ extension ServingLimits {
     .count("readBufferBytes", \.readBufferBytes, 16 << 10...16 << 20),
     .count("writeBufferBytes", \.writeBufferBytes, 64 << 10...16 << 20),
     .count("connectionBufferedBytes", \.connectionBufferedBytes, 1 << 10...16 << 30),
+    .count("campaignBufferedBytes", \.campaignBufferedBytes, 1 << 10...16 << 30),
     .count("streamOutboundBytes", \.streamOutboundBytes, 16 << 10...1 << 30),
     .count("streamItems", \.streamItems, 1...10_000),
     .count("connectionOutboundBytes", \.connectionOutboundBytes, 64 << 10...16 << 30),
@@ -103,6 +105,10 @@ extension ServingLimits {
       try ServingLimits.check(name, value).write(&self, value)
     }
     if given["connectionBufferedBytes"] == nil { connectionBufferedBytes = 4 * messageBytes }
+    if given["campaignMessageBytes"] == nil {
+      campaignMessageBytes = max(campaignMessageBytes, messageBytes)
+    }
+    if given["campaignBufferedBytes"] == nil { campaignBufferedBytes = 2 * campaignMessageBytes }
     if given["processOutboundBytes"] == nil { processOutboundBytes = 64 * connectionOutboundBytes }
     if given["batchQueueNanoseconds"] == nil { batchQueueNanoseconds = shardQueueNanoseconds / 2 }
     if given["leaseNanoseconds"] == nil { leaseNanoseconds = 2 * reservationNanoseconds }
@@ -127,6 +133,8 @@ extension ServingLimits {
   private func check() throws(LimitError) {
     let order: [(small: String, large: String)] = [
       ("messageBytes", "connectionBufferedBytes"),
+      ("messageBytes", "campaignMessageBytes"),
+      ("campaignMessageBytes", "campaignBufferedBytes"),
       ("arenaFirstChunkBytes", "arenaBytes"),
       ("messageBytes", "arenaBytes"),
       ("streamWindowBytes", "connectionWindowBytes"),

@@ -6,6 +6,9 @@ package struct ServingLimits: Sendable, Equatable {
   /// One request message, bytes: gRPC's own default in C, Go and Java. 10,000 ids are 80 KB, and
   /// forty request columns of 10,000 values 1.6 MB, so that honest batches stay far below.
   package var messageBytes = 4 << 20
+  /// One message of `ApplyCampaigns`, bytes, by gRPC: 100,000 campaigns of 300 are 30 MB, and are
+  /// applied as one, or not at all.
+  package var campaignMessageBytes = 32 << 20
   /// Candidates in one batch: ten times the largest shelf refill that PZN plans.
   package var candidates = 10_000
   /// Bytes that one compressed byte may become. DEFLATE reaches 1,032. Of an honest request the
@@ -49,6 +52,9 @@ package struct ServingLimits: Sendable, Equatable {
   package var writeBufferBytes = 256 << 10
   /// Bytes of incomplete messages that one connection may hold: four of the longest.
   package var connectionBufferedBytes = 16 << 20
+  /// Bytes of campaign files that one loop may hold until they are whole, and that may wait for
+  /// the thread that reads them: two of the longest each.
+  package var campaignBufferedBytes = 64 << 20
   /// Bytes of answers of one stream that have not gone, from which a producer waits: some parts of
   /// the longest batch.
   package var streamOutboundBytes = 256 << 10

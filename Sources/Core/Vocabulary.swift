@@ -16,10 +16,13 @@ package enum Reason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case overload = 4
 }
 
-/// Why a position has the boost that it has: `crescendo.v1.Reason`, number for number.
+/// Why a position has the boost that it has, or a slot is empty: `crescendo.v1.Reason`, number for
+/// number.
 package enum BoostReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case ok = 1
   case unknownItem = 2
+  /// Of slots alone.
+  case overload = 4
   case noCampaign = 10
   case notInFlight = 11
   case market = 12
@@ -30,6 +33,11 @@ package enum BoostReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case paced = 19
   case holdout = 20
   case tier = 21
+  case paused = 22
+  case worthless = 23
+  case surfaceOff = 24
+  /// Of slots alone.
+  case noCandidates = 25
 }
 
 /// What became of a reported exposure: `crescendo.v1.ExposureOutcome`, number for number.
@@ -41,6 +49,8 @@ package enum ExposureOutcome: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case forged = 5
   case expired = 6
   case unknownReservation = 7
+  case invalidTime = 8
+  case goalAdded = 9
 }
 
 /// What became of a placement that was given back: `crescendo.v1.ReleaseOutcome`, number for

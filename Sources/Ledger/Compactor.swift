@@ -31,6 +31,8 @@ package struct Compactor: Sendable {
   private var through: Int64 = 0
   /// When the first entry behind the horizon was written; nil = nobody has looked.
   private var next: Int64?
+  /// What the storage has refused: it stands before the horizon here, and not there.
+  private var refused: (compaction: Compaction, entries: Int)?
 
   private struct Reserved: Sendable {
     var campaign: UInt64
@@ -57,8 +59,8 @@ package struct Compactor: Sendable {
     now.addingClamped(-max(kept, times.forgotten + times.lease))
   }
 
-  /// Moves the horizon on by a slice, here and in the storage. After an error nothing that this
-  /// has is true any more.
+  /// Moves the horizon on by a slice, here and in the storage. After an error of the storage that
+  /// is transient the same slice comes again; after any other nothing here is true any more.
   /// - Parameters:
   ///   - before: entries go that are older than this ledger time.
   ///   - allocationsBefore: allocations go that expire before this ledger time; `Int64.min` = none.
@@ -67,19 +69,34 @@ package struct Compactor: Sendable {
     _ storage: any Storage, before: Int64, allocationsBefore: Int64, rows: Int
   ) throws(CompactionError) -> CompactionProgress {
     var progress = CompactionProgress()
+    if let refused {
+      progress.hasMore = true
+      progress.entries = refused.entries
+      progress.allocations = try write(refused.compaction, refused.entries, storage)
+      return progress
+    }
     let slice = try advance(storage, before: before, rows: rows, &progress.hasMore)
     progress.entries = slice.dropped
     guard slice.dropped > 0 || allocationsBefore > .min else { return progress }
     var compaction = Compaction(allocationsBefore: allocationsBefore, allocations: rows)
     // Where no more happened than that something was reserved, its openings are what they were.
     if slice.dropped > 0 { fill(&compaction, slice, before: before) }
-    do throws(StorageError) {
-      progress.allocations = try storage.compact(compaction)
-    } catch {
-      throw .storage(error)
-    }
+    progress.allocations = try write(compaction, slice.dropped, storage)
     progress.hasMore = progress.hasMore || progress.allocations >= rows
     return progress
+  }
+
+  private mutating func write(
+    _ compaction: Compaction, _ entries: Int, _ storage: any Storage
+  ) throws(CompactionError) -> Int {
+    do throws(StorageError) {
+      let allocations = try storage.compact(compaction)
+      refused = nil
+      return allocations
+    } catch {
+      refused = (compaction, entries)
+      throw .storage(error)
+    }
   }
 
   // MARK: Moving on

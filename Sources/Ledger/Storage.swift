@@ -57,14 +57,20 @@ package struct StoredCampaign: Sendable, Equatable {
 }
 
 /// Storage cannot do what it must: what was asked for last is durable whole or not at all, and
-/// nothing more may be asked. The process stops allocating.
+/// nothing more may be asked, unless `isTransient` says otherwise. The process stops allocating.
 package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible {
   package var operation: String
   package var reason: String
+  /// What is stored is not what was written: no other try will find it better.
+  package var isDamage: Bool
+  /// Of a commit: nothing of the group is stored, and the same group may be offered again, with
+  /// what has come since behind it.
+  package var isTransient = false
 
-  package init(operation: String, reason: String) {
+  package init(operation: String, reason: String, isDamage: Bool = false) {
     self.operation = operation
     self.reason = reason
+    self.isDamage = isDamage
   }
 
   package var description: String { "\(operation): \(reason)" }
@@ -77,7 +83,7 @@ package struct StorageError: Error, Sendable, Equatable, CustomStringConvertible
 /// late one beside a `settle`, two `goal`s.
 package protocol Storage: AnyObject {
   /// Makes `records` durable, all or none, in this order; returns after they are. After an error
-  /// nothing is accepted any more.
+  /// nothing is accepted any more, but after a transient one.
   func commit(_ records: [StoredRecord]) throws(StorageError)
 
   /// Everything that is stored: notes and campaigns (the last of each), then allocations that have
@@ -97,6 +103,18 @@ package protocol Storage: AnyObject {
   /// how many allocations went.
   @discardableResult
   func compact(_ compaction: Compaction) throws(StorageError) -> Int
+
+  /// Notes, apart from what is stored, how far that has come, so that a start sees when less of it
+  /// is there. Called now and then.
+  func mark() throws(StorageError)
+
+  /// Leaves everything in order. The last that is asked for.
+  func close() throws(StorageError)
+}
+
+extension Storage {
+  package func mark() throws(StorageError) {}
+  package func close() throws(StorageError) {}
 }
 
 /// What one slice of a compaction drops and what it puts in its place. With the entries that stay,

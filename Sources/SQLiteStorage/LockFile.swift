@@ -11,16 +11,33 @@ final class LockFile {
     // Whoever made it: it may have been made without a sync, or by a process that was killed first.
     try Self.syncParent(of: folder)
     let path = "\(folder)/\(name)"
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw Self.error("open \(path)") }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else { throw Self.error("open \(path)") }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
       let error =
         errno == EWOULDBLOCK
         ? StorageError(operation: "lock \(path)", reason: "another process uses this data")
         : Self.error("lock \(path)")
-      close(descriptor)
+      close(file)
       throw error
     }
+    descriptor = file
+  }
+
+  /// Keeps owners away from a folder that this process may not write; nil = there is no lock file,
+  /// and never was an owner.
+  init?(reading folder: String, name: String) throws(StorageError) {
+    let path = "\(folder)/\(name)"
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    if file < 0, errno == ENOENT { return nil }
+    guard file >= 0 else { throw Self.error("open \(path)") }
+    guard flock(file, LOCK_SH | LOCK_NB) == 0 else {
+      close(file)
+      throw StorageError(
+        operation: "read \(folder)",
+        reason: "a server uses it, and whoever reads beside it has to be able to write there")
+    }
+    descriptor = file
   }
 
   deinit { close(descriptor) }

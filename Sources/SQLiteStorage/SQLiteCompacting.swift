@@ -1,10 +1,15 @@
-package import Ledger
+internal import Ledger
 
 /// The statements of a compaction, kept from one slice to the next.
 final class SQLiteCompacting {
-  private let connection: SQLiteConnection
+  private typealias Table = SQLiteRecords.EntryTable
+
+  // Unowned: it belongs to the connection's owner.
+  private unowned let connection: SQLiteConnection
   private let selectEntries: SQLiteStatement
-  private let dropEntries: SQLiteStatement
+  private let selectRange: SQLiteStatement
+  private let dropRange: SQLiteStatement
+  private let selectReserve: SQLiteStatement
   private let dropReserve: SQLiteStatement
   private let findOpening: SQLiteStatement
   private let findLease: SQLiteStatement
@@ -21,13 +26,14 @@ final class SQLiteCompacting {
     func prepare(_ sql: String) throws(StorageError) -> SQLiteStatement {
       try connection.prepare(sql, Self.operation)
     }
-    selectEntries = try prepare(
-      SQLiteRecords.select("journal", where: "sequence > ?") + " LIMIT ?")
-    dropEntries = try prepare("DELETE FROM journal WHERE sequence BETWEEN ? AND ?")
+    selectEntries = try prepare(Table.journal.select(where: "sequence > ?") + " LIMIT ?")
+    selectRange = try prepare(Table.journal.select(where: "sequence BETWEEN ? AND ?"))
+    dropRange = try prepare("DELETE FROM journal WHERE sequence BETWEEN ? AND ?")
+    selectReserve = try prepare(Table.journal.select(where: "kind = 4 AND reservation = ?"))
     dropReserve = try prepare("DELETE FROM journal WHERE kind = 4 AND reservation = ?")
     findOpening = try prepare(
-      "SELECT position FROM openings WHERE kind = 10 AND campaign = ? AND reservation = ?")
-    findLease = try prepare("SELECT position FROM openings WHERE kind = 2 AND lease = ?")
+      Table.openings.select(where: "kind = 10 AND campaign = ? AND reservation = ?"))
+    findLease = try prepare(Table.openings.select(where: "kind = 2 AND lease = ?"))
     dropOpening = try prepare("DELETE FROM openings WHERE position = ?")
     insertOpening = try prepare(SQLiteSchema.insertOpening)
     lastPosition = try prepare("SELECT position FROM openings ORDER BY position DESC LIMIT 1")
@@ -52,27 +58,32 @@ final class SQLiteCompacting {
   ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] {
     selectEntries.bind(1, sequence)
     selectEntries.bind(2, Int64(limit))
-    defer { selectEntries.reset() }
-    var entries: [(sequence: Int64, entry: JournalEntry)] = []
-    while try selectEntries.step(Self.operation) {
-      let sequence = selectEntries.integer(0)
-      entries.append((sequence, try selectEntries.entry("journal", Self.operation)))
-    }
-    return entries
+    return try rows(selectEntries, .journal)
   }
 
   // MARK: Within a transaction
 
   /// Returns how many allocations went.
-  func compact(_ compaction: Compaction) throws(StorageError) -> Int {
-    if compaction.through > 0 {
-      try drop(compaction)
-      for entry in compaction.openings { try put(entry) }
-      for lease in compaction.endedLeases {
-        findLease.bind(1, lease)
-        if let position = try position(findLease) { try drop(position) }
+  func compact(
+    _ compaction: Compaction, _ sums: inout StoredSums
+  ) throws(StorageError) -> Int {
+    for range in compaction.dropped {
+      for statement in [selectRange, dropRange] {
+        statement.bind(1, range.lowerBound)
+        statement.bind(2, range.upperBound)
       }
-      // An earlier start may have come further than this one has yet.
+      try drop(selectRange, dropRange, &sums)
+    }
+    for reservation in compaction.ended {
+      for statement in [selectReserve, dropReserve] { statement.bind(1, reservation) }
+      try drop(selectReserve, dropReserve, &sums)
+    }
+    for entry in compaction.openings { try put(entry, &sums) }
+    for lease in compaction.endedLeases {
+      findLease.bind(1, lease)
+      _ = try drop(opening: findLease, &sums)
+    }
+    if compaction.through > 0 {
       for statement in [dropThrough, insertThrough] {
         statement.bind(1, compaction.through)
         try statement.run(Self.operation)
@@ -85,20 +96,18 @@ final class SQLiteCompacting {
     return connection.rowsChanged
   }
 
-  private func drop(_ compaction: Compaction) throws(StorageError) {
-    for range in compaction.dropped {
-      dropEntries.bind(1, range.lowerBound)
-      dropEntries.bind(2, range.upperBound)
-      try dropEntries.run(Self.operation)
+  /// Takes entries out of the journal and of the sums.
+  private func drop(
+    _ select: SQLiteStatement, _ drop: SQLiteStatement, _ sums: inout StoredSums
+  ) throws(StorageError) {
+    for (sequence, entry) in try rows(select, .journal) {
+      sums.remove(entry: RowSeal.of(entry, place: Table.journal.place(sequence)))
     }
-    for reservation in compaction.ended {
-      dropReserve.bind(1, reservation)
-      try dropReserve.run(Self.operation)
-    }
+    try drop.run(Self.operation)
   }
 
   /// An opening at the place of the one before it, or behind all others.
-  private func put(_ entry: JournalEntry) throws(StorageError) {
+  private func put(_ entry: JournalEntry, _ sums: inout StoredSums) throws(StorageError) {
     let find = entry.kind == .opening ? findOpening : findLease
     if entry.kind == .opening {
       find.bind(1, entry.campaign)
@@ -107,48 +116,38 @@ final class SQLiteCompacting {
       find.bind(1, entry.lease)
     }
     let place: Int64
-    if let position = try position(find) {
-      try drop(position)
+    if let position = try drop(opening: find, &sums) {
       place = position
     } else {
-      place = (try position(lastPosition) ?? -1) + 1
+      defer { lastPosition.reset() }
+      place = try lastPosition.step(Self.operation) ? lastPosition.integer(0) + 1 : 0
     }
-    insertOpening.bind(entry, at: place)
+    let seal = RowSeal.of(entry, place: Table.openings.place(place))
+    sums.add(entry: seal)
+    insertOpening.bind(entry, at: place, seal: seal)
     try insertOpening.run(Self.operation)
   }
 
-  private func position(_ find: SQLiteStatement) throws(StorageError) -> Int64? {
-    defer { find.reset() }
-    return try find.step(Self.operation) ? find.integer(0) : nil
-  }
-
-  private func drop(_ position: Int64) throws(StorageError) {
+  /// The position of the opening that was there; nil = there was none.
+  private func drop(
+    opening find: SQLiteStatement, _ sums: inout StoredSums
+  ) throws(StorageError) -> Int64? {
+    guard let (position, entry) = try rows(find, .openings).first else { return nil }
+    sums.remove(entry: RowSeal.of(entry, place: Table.openings.place(position)))
     dropOpening.bind(1, position)
     try dropOpening.run(Self.operation)
+    return position
   }
-}
 
-extension SQLiteStorage {
-  package func entries(
-    after sequence: Int64, limit: Int
+  private func rows(
+    _ select: SQLiteStatement, _ table: Table
   ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] {
-    try usable()
-    return try compactor().entries(after: sequence, limit: limit)
-  }
-
-  @discardableResult
-  package func compact(_ compaction: Compaction) throws(StorageError) -> Int {
-    var allocations = 0
-    try transaction { () throws(StorageError) in
-      allocations = try compactor().compact(compaction)
+    defer { select.reset() }
+    var rows: [(sequence: Int64, entry: JournalEntry)] = []
+    while try select.step(Self.operation) {
+      let number = select.integer(0)
+      rows.append((number, try select.entry(table, Self.operation)))
     }
-    return allocations
-  }
-
-  private func compactor() throws(StorageError) -> SQLiteCompacting {
-    if let compacting { return compacting }
-    let made = try SQLiteCompacting(connection)
-    compacting = made
-    return made
+    return rows
   }
 }

@@ -26,7 +26,22 @@ final class SQLiteConnection {
   }
 
   func error(_ operation: String) -> StorageError {
-    StorageError(operation: operation, reason: Self.message(handle))
+    let code = sqlite3_extended_errcode(handle)
+    let kind = code & 0xFF
+    var error = StorageError(
+      operation: operation, reason: Self.message(handle),
+      isDamage: kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB)
+    error.isTransient = Self.isTransient(code)
+    return error
+  }
+
+  /// Whether a write that was refused may be allowed later: the disk is full, or a file may not
+  /// grow, or somebody else holds the database. SQLite takes the transaction back, and writes its
+  /// frames anew in the same place of the log. Not after a failed sync: what the system has lost of
+  /// earlier writes then it tells only once.
+  private static func isTransient(_ code: Int32) -> Bool {
+    code & 0xff == SQLITE_FULL || code & 0xff == SQLITE_BUSY
+      || code == SQLITE_IOERR | (3 << 8)  // SQLITE_IOERR_WRITE
   }
 
   /// Statements without parameters or rows.
@@ -54,6 +69,12 @@ final class SQLiteConnection {
   var rowsChanged: Int { Int(sqlite3_changes64(handle)) }
 
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+  /// Whether the last connection leaves the write-ahead log as it is: else it copies it into the
+  /// file and removes it.
+  var keepsLog = false {
+    didSet { crescendo_keep_log(handle, keepsLog ? 1 : 0) }
+  }
 
   func setBusyMilliseconds(_ milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 }

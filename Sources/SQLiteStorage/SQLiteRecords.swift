@@ -3,60 +3,73 @@ internal import Ledger
 
 /// Records as rows.
 enum SQLiteRecords {
-  /// In the order of `Storage.recover`, as of one moment.
+  /// `isAsWritten`: whether the row has the seal that it was written with.
+  typealias Visit = (_ record: StoredRecord, _ sequence: Int64, _ isAsWritten: Bool) -> Bool
+
+  private static let operation = "read the ledger"
+
+  /// Everything as of one moment, in the order of `Storage.recover`: first what `begin` reads.
   static func visit(
-    _ connection: SQLiteConnection, _ visit: (StoredRecord, Int64) -> Bool
-  ) throws(StorageError) {
-    let operation = "read the ledger"
+    _ connection: SQLiteConnection, hasSeals: Bool = true,
+    begin: () throws(StorageError) -> Void = { () throws(StorageError) in }, _ visit: Visit
+  ) throws(StorageError) -> RowTally {
+    var tally = RowTally()
     try connection.run("BEGIN", operation)
     do throws(StorageError) {
-      try visitAll(connection, operation, visit)
+      try begin()
+      try visitAll(connection, hasSeals: hasSeals, &tally, visit)
     } catch {
       if connection.isInTransaction { try connection.run("ROLLBACK", operation) }
       throw error
     }
     try connection.run("COMMIT", operation)
+    return tally
   }
 
-  private static func visitAll(
-    _ connection: SQLiteConnection, _ operation: String, _ visit: (StoredRecord, Int64) -> Bool
+  static func visitAll(
+    _ connection: SQLiteConnection, hasSeals: Bool, _ tally: inout RowTally, _ visit: Visit
   ) throws(StorageError) {
-    guard try visitNotes(connection, operation, visit),
-      try visitCampaigns(connection, operation, visit),
-      try visitAllocations(connection, operation, visit),
-      try visitEntries(connection, "openings", operation, visit)
+    let (opening, entry) = (EntryTable.openings, EntryTable.journal)
+    guard try visitNotes(connection, &tally, visit),
+      try visitCampaigns(connection, &tally, visit),
+      try visitAllocations(connection, visit),
+      try visitEntries(connection, opening, hasSeals, &tally, visit),
+      try visitEntries(connection, entry, hasSeals, &tally, visit)
     else { return }
-    _ = try visitEntries(connection, "journal", operation, visit)
+    tally.isWhole = true
   }
 
   private static func visitNotes(
-    _ connection: SQLiteConnection, _ operation: String, _ visit: (StoredRecord, Int64) -> Bool
+    _ connection: SQLiteConnection, _ tally: inout RowTally, _ visit: Visit
   ) throws(StorageError) -> Bool {
     let rows = try connection.prepare("SELECT key, value FROM notes", operation)
     defer { rows.reset() }
     while try rows.step(operation) {
-      guard visit(.note(key: rows.text(0), value: rows.bytes(1)), 0) else { return false }
+      let (key, value) = rows.note
+      tally.isEmpty = false
+      tally.sums.noteSum &+= RowSeal.ofNote(key: key, value: value)
+      guard visit(.note(key: key, value: value), 0, true) else { return false }
     }
     return true
   }
 
   private static func visitCampaigns(
-    _ connection: SQLiteConnection, _ operation: String, _ visit: (StoredRecord, Int64) -> Bool
+    _ connection: SQLiteConnection, _ tally: inout RowTally, _ visit: Visit
   ) throws(StorageError) -> Bool {
     let rows = try connection.prepare(
       "SELECT id, key, document, is_paused FROM campaigns ORDER BY rowid", operation)
     defer { rows.reset() }
     while try rows.step(operation) {
-      let campaign = StoredCampaign(
-        id: rows.text(0), key: rows.word(1), document: rows.text(2),
-        isPaused: rows.integer(3) != 0)
-      guard visit(.campaign(campaign), 0) else { return false }
+      let campaign = rows.campaign
+      tally.isEmpty = false
+      tally.sums.campaignSum &+= RowSeal.of(campaign)
+      guard visit(.campaign(campaign), 0, true) else { return false }
     }
     return true
   }
 
   private static func visitAllocations(
-    _ connection: SQLiteConnection, _ operation: String, _ visit: (StoredRecord, Int64) -> Bool
+    _ connection: SQLiteConnection, _ visit: Visit
   ) throws(StorageError) -> Bool {
     let rows = try connection.prepare(
       """
@@ -69,40 +82,55 @@ enum SQLiteRecords {
         user: rows.word(0), requestID: RequestID(high: rows.word(1), low: rows.word(2)),
         digest: RequestID(high: rows.word(3), low: rows.word(4)), expires: rows.integer(5),
         answer: [])
-      guard visit(.allocation(allocation), 0) else { return false }
+      guard visit(.allocation(allocation), 0, true) else { return false }
     }
     return true
+  }
+
+  /// A table of entries, and what orders it.
+  enum EntryTable: String {
+    case journal, openings
+
+    private var number: String { self == .journal ? "sequence" : "position" }
+
+    /// Of the openings, those of accounts come first; leases in the order in which they end, so
+    /// that each has its place at the end of the line.
+    private var order: String { self == .journal ? number : "kind DESC, expires, position" }
+
+    /// As `RowSeal` has it.
+    func place(_ number: Int64) -> Int64 { self == .journal ? number : -1 - number }
+
+    /// - Parameter condition: SQL; `?` is bound by whoever runs it.
+    func select(hasSeals: Bool = true, where condition: String = "true") -> String {
+      """
+      SELECT \(number), kind, at, campaign, amount, lease, reservation, user, item, artist, release,
+        expires, \(hasSeals ? "seal" : "NULL") FROM \(rawValue) WHERE \(condition) ORDER BY \(order)
+      """
+    }
   }
 
   private static func visitEntries(
-    _ connection: SQLiteConnection, _ table: String, _ operation: String,
-    _ visit: (StoredRecord, Int64) -> Bool
+    _ connection: SQLiteConnection, _ table: EntryTable, _ hasSeals: Bool,
+    _ tally: inout RowTally, _ visit: Visit
   ) throws(StorageError) -> Bool {
-    let rows = try connection.prepare(select(table), operation)
+    let rows = try connection.prepare(table.select(hasSeals: hasSeals), operation)
     defer { rows.reset() }
-    let isJournal = table == "journal"
     while try rows.step(operation) {
+      let number = rows.integer(0)
       let entry = try rows.entry(table, operation)
-      guard visit(.entry(entry), isJournal ? rows.integer(0) : 0) else { return false }
+      let seal = RowSeal.of(entry, place: table.place(number))
+      tally.isEmpty = false
+      tally.sums.add(entry: seal)
+      let isAsWritten = rows.isNull(12) || rows.word(12) == seal
+      guard visit(.entry(entry), table == .journal ? number : 0, isAsWritten) else { return false }
     }
     return true
-  }
-
-  /// Of the openings, those of accounts come first; leases in the order in which they end, so that
-  /// each has its place at the end of the line.
-  static func select(_ table: String, where condition: String = "true") -> String {
-    let isJournal = table == "journal"
-    return """
-      SELECT \(isJournal ? "sequence" : "position"), kind, at, campaign, amount, lease, reservation,
-        user, item, artist, release, expires FROM \(table) WHERE \(condition)
-      ORDER BY \(isJournal ? "sequence" : "kind DESC, expires, position")
-      """
   }
 }
 
 extension SQLiteStatement {
   /// To the parameters of `insertEntry` and `insertOpening`.
-  func bind(_ entry: JournalEntry, at position: Int64) {
+  func bind(_ entry: JournalEntry, at position: Int64, seal: UInt64) {
     bind(1, position)
     bind(2, Int64(entry.kind.rawValue))
     bind(3, entry.at)
@@ -115,14 +143,18 @@ extension SQLiteStatement {
     if entry.artist == .min { bindNull(10) } else { bind(10, entry.artist) }
     if entry.release == .min { bindNull(11) } else { bind(11, entry.release) }
     bind(12, entry.expires)
+    bind(13, seal)
   }
 
-  /// Of a row of `SQLiteRecords.select`.
-  func entry(_ table: String, _ operation: String) throws(StorageError) -> JournalEntry {
+  /// Of a row of `EntryTable.select`.
+  func entry(
+    _ table: SQLiteRecords.EntryTable, _ operation: String
+  ) throws(StorageError) -> JournalEntry {
     guard let kind = UInt8(exactly: integer(1)).flatMap(JournalEntry.Kind.init) else {
       throw StorageError(
         operation: operation,
-        reason: "\(table), row \(integer(0)): \(integer(1)) is no kind of entry")
+        reason: "\(table.rawValue), row \(integer(0)): \(integer(1)) is no kind of entry",
+        isDamage: true)
     }
     var entry = JournalEntry(
       kind: kind, at: integer(2), campaign: word(3), amount: Micros(integer(4)))
@@ -135,4 +167,12 @@ extension SQLiteStatement {
     entry.expires = integer(11)
     return entry
   }
+
+  /// Of a row of `SQLiteSchema.campaign`.
+  var campaign: StoredCampaign {
+    StoredCampaign(id: text(0), key: word(1), document: text(2), isPaused: integer(3) != 0)
+  }
+
+  /// Of a row of `SQLiteSchema.note`.
+  var note: (key: String, value: [UInt8]) { (text(0), bytes(1)) }
 }

@@ -7,18 +7,21 @@ enum SQLiteSchema {
   static let lockName = "ledger.lock"
   /// "CRLG": whose file this is.
   static let applicationID: Int64 = 0x4352_4C47
-  static let version: Int64 = 1
+  static let version: Int64 = 2
+  /// The first with seals and the table of sums.
+  static let versionWithSums: Int64 = 2
 
   private static let entryColumns = """
     kind INTEGER NOT NULL, at INTEGER NOT NULL, campaign INTEGER NOT NULL,
     amount INTEGER NOT NULL, lease INTEGER NOT NULL, reservation INTEGER NOT NULL,
     user INTEGER NOT NULL, item INTEGER NOT NULL, artist INTEGER, release INTEGER,
-    expires INTEGER NOT NULL
+    expires INTEGER NOT NULL, seal INTEGER
     """
 
-  /// Kinds are `JournalEntry.Kind`'s. The indexes refuse what would move money twice: a second
-  /// `reserve`, a second way out of it (`release`, `settle`), a second late exposure, a second
-  /// goal. A late one beside a `settle` is the trigger's: an index of both would cost every row.
+  /// Kinds are `JournalEntry.Kind`'s; `seal` is `RowSeal`'s, NULL in rows of layout 1. The indexes
+  /// refuse what would move money twice: a second `reserve`, a second way out of it (`release`,
+  /// `settle`), a second late exposure, a second goal. A late one beside a `settle` is the
+  /// trigger's: an index of both would cost every row.
   private static let tables = """
     CREATE TABLE journal (sequence INTEGER PRIMARY KEY, \(entryColumns));
     CREATE UNIQUE INDEX journal_lease ON journal (lease) WHERE kind = 2;
@@ -42,44 +45,75 @@ enum SQLiteSchema {
       is_paused INTEGER NOT NULL);
     CREATE TABLE notes (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE compactions (through INTEGER PRIMARY KEY);
+    \(openingIndexes)
+    \(SQLiteSums.table)
     PRAGMA application_id = \(applicationID);
     PRAGMA user_version = \(version);
     """
 
-  /// To find the opening that another takes the place of; made where they are not there.
+  /// To find the opening that another takes the place of.
   static let openingIndexes = """
     CREATE INDEX IF NOT EXISTS openings_subject ON openings (campaign, reservation) WHERE kind = 10;
     CREATE INDEX IF NOT EXISTS openings_lease ON openings (lease) WHERE kind = 2;
     """
 
-  /// Makes the tables of a new file, and refuses one that is not ours or is of a later version.
-  /// - Parameter mayMake: a reader makes nothing.
-  static func check(_ connection: SQLiteConnection, mayMake: Bool) throws(StorageError) {
-    let operation = "open the ledger"
-    let application = try connection.number("PRAGMA application_id", operation) ?? 0
-    let stored = try connection.number("PRAGMA user_version", operation) ?? 0
-    let objects = try connection.number("SELECT count(*) FROM sqlite_schema", operation) ?? 0
-    if application == 0, stored == 0, objects == 0, mayMake {
-      return try connection.run("BEGIN IMMEDIATE; \(tables) COMMIT", "make the ledger")
-    }
+  /// Makes the tables of an empty file, unless it is no new one. Whether it did.
+  static func make(
+    _ connection: SQLiteConnection, _ files: LedgerFiles
+  ) throws(StorageError) -> Bool {
+    try checkIsThere(connection, files)
+    guard try isEmpty(connection) else { return false }
+    try connection.run("BEGIN IMMEDIATE; \(tables) COMMIT", "make the ledger")
+    return true
+  }
+
+  /// Refuses a file without tables that has had some.
+  static func checkIsThere(
+    _ connection: SQLiteConnection, _ files: LedgerFiles
+  ) throws(StorageError) {
+    guard let witness = files.witness, try isEmpty(connection) else { return }
+    throw files.lost("there is nothing in it, and \(witness) shows that there was a ledger")
+  }
+
+  private static func isEmpty(_ connection: SQLiteConnection) throws(StorageError) -> Bool {
+    let tables = try connection.number("SELECT count(*) FROM sqlite_schema", openOperation)
+    let application = try connection.number("PRAGMA application_id", openOperation)
+    return tables == 0 && application == 0
+  }
+
+  /// Brings an earlier layout up to date, and refuses a file that is not ours or is of a later
+  /// version. Whether the layout was an earlier one.
+  static func upgrade(_ connection: SQLiteConnection) throws(StorageError) -> Bool {
+    guard try version(of: connection) < version else { return false }
+    try SQLiteSums.upgrade(connection)
+    return true
+  }
+
+  /// Of a ledger's file: 1 to `version`.
+  static func version(of connection: SQLiteConnection) throws(StorageError) -> Int64 {
+    let application = try connection.number("PRAGMA application_id", openOperation)
     guard application == applicationID else {
-      throw StorageError(operation: operation, reason: "the file is not a ledger's")
+      throw StorageError(operation: openOperation, reason: "the file is not a ledger's")
     }
-    guard stored == version else {
+    let stored = try connection.number("PRAGMA user_version", openOperation) ?? 0
+    guard (1...version).contains(stored) else {
       throw StorageError(
-        operation: operation,
+        operation: openOperation,
         reason: "its layout has version \(stored), and this program knows \(version)")
     }
+    return stored
   }
+
+  private static let openOperation = "open the ledger"
 
   static let insertEntry = """
     INSERT INTO journal (sequence, kind, at, campaign, amount, lease, reservation, user, item,
-      artist, release, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      artist, release, expires, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
 
   static let insertOpening = """
     INSERT INTO openings (position, kind, at, campaign, amount, lease, reservation, user, item,
-      artist, release, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      artist, release, expires, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
 
   static let insertAllocation = """
@@ -99,6 +133,9 @@ enum SQLiteSchema {
     INSERT INTO notes (key, value) VALUES (?, ?)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value
     """
+
+  static let campaign = "SELECT id, key, document, is_paused FROM campaigns WHERE id = ?"
+  static let note = "SELECT key, value FROM notes WHERE key = ?"
 
   static let answer =
     "SELECT answer FROM allocations WHERE user = ? AND id_high = ? AND id_low = ?"

@@ -21,12 +21,16 @@ package final class AdminServer: Sendable {
     package var metrics: @Sendable () -> String
     /// Whether new calls are welcome.
     package var isReady: @Sendable () -> Bool
+    /// What does not serve though calls are welcome; one line.
+    package var notice: @Sendable () -> String?
 
     package init(
-      metrics: @escaping @Sendable () -> String, isReady: @escaping @Sendable () -> Bool
+      metrics: @escaping @Sendable () -> String, isReady: @escaping @Sendable () -> Bool,
+      notice: @escaping @Sendable () -> String? = { nil }
     ) {
       self.metrics = metrics
       self.isReady = isReady
+      self.notice = notice
     }
   }
 
@@ -160,7 +164,8 @@ private struct AdminHandler: HTTPHandler {
     case "/healthz": text(.ok, "alive\n")
     case "/readyz":
       answers.isReady()
-        ? text(.ok, "SERVING\n") : text(.serviceUnavailable, "NOT_SERVING\n")
+        ? text(.ok, "SERVING\n" + (answers.notice().map { "\($0)\n" } ?? ""))
+        : text(.serviceUnavailable, "NOT_SERVING\n")
     default: text(.notFound, "no such page: /metrics, /healthz, /readyz\n")
     }
   }

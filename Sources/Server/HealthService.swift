@@ -3,11 +3,31 @@ internal import Synchronization
 internal import Transport
 internal import Wire
 
-/// Whether this server takes calls, as `grpc.health.v1` tells it.
+/// Whether this server takes calls, as `grpc.health.v1` tells it. While the ledger does not serve,
+/// the services that are nothing without it are NOT_SERVING; the server as a whole, which scores
+/// on, is not.
 final class ServingState: Sendable {
   private let serving = Atomic<Bool>(true)
+  /// Nil without campaigns.
+  private let ledger: LedgerCondition?
+
+  init(ledger: LedgerCondition?) {
+    self.ledger = ledger
+  }
 
   var isServing: Bool { serving.load(ordering: .relaxed) }
+
+  func isServing(_ service: String) -> Bool {
+    guard isServing, let ledger, !ledger.isServing else { return isServing }
+    return !LoopServices.ledgerServices.contains(service)
+  }
+
+  /// What does not serve though the server does, and why.
+  var notice: String? {
+    ledger?.notice.map { notice in
+      "\(notice); NOT_SERVING: \(LoopServices.ledgerServices.sorted().joined(separator: ", "))"
+    }
+  }
 
   func stopServing() {
     serving.store(false, ordering: .relaxed)
@@ -29,6 +49,6 @@ func handleHealthCheck(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMut
     guard LoopServices.healthServices.contains(service) else {
       return call.fail(.notFound, "this server has no service \(service)")
     }
-    call.respond(HealthCheck.response(isServing: services.health.isServing))
+    call.respond(HealthCheck.response(isServing: services.health.isServing(service)))
   }
 }

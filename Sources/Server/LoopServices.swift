@@ -27,8 +27,8 @@ final class LoopServices {
   var campaigns: LoopCampaigns?
   /// For messages that are decoded and done with at once.
   let reportArena: UnsafeMutablePointer<Arena>
-  /// Calls of `Watch`; whether their service is one of ours.
-  var watchers: [UnsafeMutableRawPointer: Bool] = [:]
+  /// Calls of `Watch`.
+  var watchers: [UnsafeMutableRawPointer: Watched] = [:]
   @exclusivity(unchecked) private var turn: UInt64 = 0
   @exclusivity(unchecked) private var turnBegunNanoseconds: UInt64 = 0
   @exclusivity(unchecked) private var wallTurn: UInt64 = .max
@@ -103,6 +103,8 @@ final class LoopServices {
     ) -> ServiceMethod {
       ServiceMethod(path: path, handle: handle, cancelled: cancelPending)
     }
+    var apply = pending(WireNames.applyCampaignsPath, handleApplyCampaigns)
+    apply.takesCampaigns = true
     return ServiceTable(
       methods: [
         ServiceMethod(path: WireNames.scorePath, handle: handleScore, cancelled: cancelScore),
@@ -114,7 +116,7 @@ final class LoopServices {
         pending(WireNames.allocatePath, handleAllocate),
         pending(WireNames.releasePath, handleRelease),
         report,
-        pending(WireNames.applyCampaignsPath, handleApplyCampaigns),
+        apply,
         pending(WireNames.getCampaignPath, handleGetCampaign),
         pending(WireNames.listCampaignsPath, handleListCampaigns),
         pending(WireNames.pauseCampaignPath, handlePauseCampaign),
@@ -145,6 +147,11 @@ final class LoopServices {
   static let healthServices: Set = [
     "", WireNames.scoreService, WireNames.allocationService, WireNames.deliveryService,
     WireNames.campaignService, WireNames.healthService,
+  ]
+
+  /// Of these, what is nothing without the ledger.
+  static let ledgerServices: Set = [
+    WireNames.allocationService, WireNames.deliveryService, WireNames.campaignService,
   ]
 
   // MARK: Admission

@@ -165,7 +165,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     pointee.call.pointee.setColumns(answer.columns)
     pointee.kind = .item(sequence: item.sequence, of: state)
     state.link(self)
-    if pointee.boost?.asksShard == true {
+    if pointee.boost?.pointee.asksShard == true {
       askShard(loop)
     } else {
       start(loop)

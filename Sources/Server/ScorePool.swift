@@ -29,8 +29,8 @@ struct ScoreWork {
   var provenance: UnsafePointer<ProvenanceTemplate>?
   /// Of an item: the credit that its message took, which its answer gives back.
   var credit: Int64 = 0
-  /// With `want_boosts`, and of an allocation.
-  var boost: BoostWork?
+  /// With `want_boosts`, and of an allocation; in the arena, for it is large.
+  var boost: UnsafeMutablePointer<BoostWork>?
   var allocation: AllocationWork?
 
   enum Kind {
@@ -101,6 +101,7 @@ struct ScorePool {
   mutating func giveBack(_ work: UnsafeMutablePointer<ScoreWork>) {
     arenaBytes -= work.pointee.arenaBytes
     work.pointee.arenaBytes = 0
+    if let boost = work.pointee.boost.take() { boost.deinitialize(count: 1) }
     work.pointee.arena.pointee.reset()
     work.pointee.call.pointee.sliceCompleted = nil
     work.pointee.kind = .unary
@@ -108,7 +109,6 @@ struct ScorePool {
     // Large, and mostly nil already.
     if work.pointee.answer != nil { work.pointee.answer = nil }
     work.pointee.parts = nil
-    if work.pointee.boost != nil { work.pointee.boost = nil }
     if work.pointee.allocation != nil { work.pointee.allocation = nil }
     work.pointee.previous = nil
     work.pointee.next = free

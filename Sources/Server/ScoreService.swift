@@ -19,7 +19,7 @@ func handleScore(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
       work.pointee.answer = answer
       work.pointee.call.pointee.setColumns(answer.columns)
       call.attachment = UnsafeMutableRawPointer(work)
-      if work.pointee.boost?.asksShard == true {
+      if work.pointee.boost?.pointee.asksShard == true {
         work.askShard(loop)
       } else {
         work.start(loop)

@@ -54,7 +54,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     try loop.engine.schedule(
       scoring, lowest: lowest, arena: arena,
       inPlaceNanoseconds: loop.inPlaceNanosecondsLeft(now: now),
-      outlivesMessage: pointee.boost?.asksShard ?? false, now: now)
+      outlivesMessage: pointee.boost?.pointee.asksShard ?? false, now: now)
     loop.pool.noteArena(self)
   }
 
@@ -97,11 +97,11 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       return ScoreAnswer(
         buffer: buffer, buffers: call.buffers, layout: layout, candidates: count)
     }
-    let room = boost.room(count)
+    let room = boost.pointee.room(count)
     var isPart = false
     if case .part = envelope { isPart = true }
     let memory = try boostMemory(
-      count, isPart: isPart, wantsRaw: boost.wantsExplanations && !wantRaw)
+      count, isPart: isPart, wantsRaw: boost.pointee.wantsExplanations && !wantRaw)
     let buffer = try call.takeBuffer(capacity + room.capacity(count: count))
     var columns: Wire.BoostColumns?
     let layout = ScoreResponseLayout(
@@ -131,7 +131,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       requestID: pointee.requestID, provenance: provenance,
       details: ProvenanceDetails(
         timeUnixMilliseconds: time, treesUsed: outcome.treesUsed,
-        arm: ByteSlice(boost.audience.arm.text), boostScale: boost.inUse.scale),
+        arm: ByteSlice(boost.pointee.audience.arm.text), boostScale: boost.pointee.inUse.scale),
       explanations: explanations)
   }
 

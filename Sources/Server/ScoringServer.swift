@@ -40,7 +40,7 @@ package final class ScoringServer {
     _ engine: Engine, _ configuration: Configuration, metrics: ServerMetrics, logger: Logger,
     campaigns: CampaignRuntime? = nil
   ) throws(SystemError) {
-    let health = ServingState()
+    let health = ServingState(ledger: campaigns?.ledger.condition)
     var seeds = SplitMix64(seed: configuration.seed)
     var services: [LoopServices] = []
     var listening = TransportConfiguration(
@@ -59,7 +59,7 @@ package final class ScoringServer {
     }
     self.services = services
     self.campaigns = campaigns
-    campaigns?.connect(services)
+    campaigns?.connect(services, commitLatency: metrics.commitLatency)
     self.metrics = metrics
     self.health = health
   }
@@ -71,6 +71,12 @@ package final class ScoringServer {
   package var readiness: @Sendable () -> Bool {
     let health = health
     return { health.isServing }
+  }
+
+  /// What does not serve though the server does, and why; for whoever asks on whatever thread.
+  package var notice: @Sendable () -> String? {
+    let health = health
+    return { health.notice }
   }
 
   /// Says NOT_SERVING, takes no new connections, lets calls finish within the drain time, and

@@ -42,6 +42,9 @@ struct ServerMetricFamilies: Sendable {
   /// `crescendo_candidates_total{fidelity,reason}`: positions of answers.
   let candidates: MetricFamilyID
 
+  /// `crescendo_ledger_commit_seconds`: by the ledger's thread.
+  let commits: MetricFamilyID
+
   // MARK: Load
 
   /// `crescendo_refusals_total{reason}`: `RefusalReason`.
@@ -115,6 +118,7 @@ struct ServerMetricFamilies: Sendable {
       series: HeldMemory.allCases.map { [$0.label] })
     turns = schema.counter("crescendo_loop_turns_total", "Turns of the event loops.")
     writes = schema.counter("crescendo_writes_total", "Writes to sockets.")
+    commits = ServerMetricFamilies.commits(&schema)
     ServerMetricFamilies.observe(&schema, facts)
   }
 }

@@ -111,11 +111,11 @@ package final class ServerMetrics: Sendable {
   /// The content type of `exposition()`.
   package static let contentType = MetricRegistry.contentType
 
-  /// `loops` and `shards` are at least 1: each becomes a writer.
+  /// `loops` and `shards` are at least 1: each becomes a writer, and the ledger is one.
   package init(loops: Int, shards: Int, facts: ServerFacts) {
     var schema = MetricSchema()
     families = ServerMetricFamilies(&schema, methods: LoopServices.methods, facts)
-    registry = MetricRegistry(schema, writers: loops + shards)
+    registry = MetricRegistry(schema, writers: loops + shards + 1)
     self.loops = loops
     self.shards = shards
   }
@@ -130,6 +130,11 @@ package final class ServerMetrics: Sendable {
   package func shard(_ index: Int) -> WorkMetrics {
     precondition(index >= 0 && index < shards, "shard \(index) of \(shards)")
     return families.work(registry, writer: loops + index)
+  }
+
+  /// Of the ledger's thread, nanoseconds; it lives as long as this object.
+  package var commitLatency: MetricHistogram {
+    registry.histograms(families.commits, writer: loops + shards)[0]
   }
 
   /// Prometheus' text format. From any thread.

@@ -20,7 +20,7 @@ func handleStreamScores(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMu
         deadlineNanoseconds: call.deadlineNanoseconds, into: &view, loop)
       try work.layOutParts(wantRaw: view.wantRaw, call)
       call.attachment = UnsafeMutableRawPointer(work)
-      if work.pointee.boost?.asksShard == true {
+      if work.pointee.boost?.pointee.asksShard == true {
         work.askShard(loop)
       } else {
         work.start(loop)

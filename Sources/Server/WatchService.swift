@@ -3,6 +3,13 @@ internal import EventLoop
 internal import Transport
 internal import Wire
 
+/// What somebody watches.
+struct Watched {
+  let service: String
+  /// What was told last; nil: it is no service of ours.
+  var isServing: Bool?
+}
+
 /// `Watch`: the state now and after each change. An unknown service is told as SERVICE_UNKNOWN, and
 /// the call stays open, for the service may come.
 func handleWatch(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {
@@ -13,12 +20,13 @@ func handleWatch(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
       if let fault = call.workFault(0) { throw fault }
       let isKnown = LoopServices.healthServices.contains(service)
       // Nobody would end it any more, and it would hold up the stop.
-      guard loop.health.isServing else { return call.endWatch(isKnown: isKnown) }
+      guard loop.health.isServing else { return call.endWatch(isTold: isKnown) }
+      let isServing = loop.health.isServing(service)
       try call.send(
         isKnown
-          ? HealthCheck.response(isServing: true)
+          ? HealthCheck.response(isServing: isServing)
           : HealthCheck.responseForUnknownService)
-      loop.watchers[pointer] = isKnown
+      loop.watchers[pointer] = Watched(service: service, isServing: isKnown ? isServing : nil)
     } catch {
       call.fail(error)
     }
@@ -32,9 +40,9 @@ func cancelWatch(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRa
 }
 
 extension ServerCall {
-  fileprivate func endWatch(isKnown: Bool) {
+  fileprivate func endWatch(isTold: Bool) {
     do throws(CallFailure) {
-      if isKnown { try send(HealthCheck.response(isServing: false)) }
+      if isTold { try send(HealthCheck.response(isServing: false)) }
       fail(.unavailable, "the server is stopping")
     } catch {
       fail(error)
@@ -47,8 +55,23 @@ extension LoopServices {
   func endWatches() {
     let ended = watchers
     watchers = [:]
-    for (pointer, isKnown) in ended {
-      ServerCall(pointer).endWatch(isKnown: isKnown)
+    for (pointer, watched) in ended {
+      ServerCall(pointer).endWatch(isTold: watched.isServing == true)
+    }
+  }
+
+  /// A service may have ceased to serve, or serve again: whoever watches it hears of it.
+  func tellWatches() {
+    for (pointer, watched) in watchers {
+      let isServing = health.isServing(watched.service)
+      guard let told = watched.isServing, told != isServing else { continue }
+      watchers[pointer]?.isServing = isServing
+      do throws(CallFailure) {
+        try ServerCall(pointer).send(HealthCheck.response(isServing: isServing))
+      } catch {
+        watchers[pointer] = nil
+        ServerCall(pointer).fail(error)
+      }
     }
   }
 

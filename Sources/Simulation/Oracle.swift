@@ -150,9 +150,10 @@ final class Oracle {
     switch outcome {
     case .settled: isRight = placement.state == .open
     case .settledLate, .unpaid: isRight = placement.state == .released
-    case .duplicate: isRight = placement.state == .exposed
+    case .duplicate: isRight = placement.state == .exposed && !(goal && !placement.hasGoal)
+    case .goalAdded: isRight = placement.state == .exposed && goal && !placement.hasGoal
     case .expired: isRight = placement.state != .open && at > heard.expires + times.report
-    case .forged, .unknownReservation: isRight = false
+    case .forged, .unknownReservation, .invalidTime: isRight = false
     }
     guard isRight else {
       return violations.append("\(outcome) of \(reservation), which is \(placement)")
@@ -166,7 +167,7 @@ final class Oracle {
       money[placement.campaign]?.unpaidExposures += 1
     default: break
     }
-    if outcome != .duplicate, outcome != .expired {
+    if outcome != .duplicate, outcome != .goalAdded, outcome != .expired {
       journaled.append((reservation, at))
       if outcome != .settled { caps.late(placement, at: at) }
       end(reservation, placement, .exposed)

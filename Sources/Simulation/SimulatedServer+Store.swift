@@ -115,7 +115,8 @@ extension SimulatedServer {
       do throws(StoreFailure) {
         hasMore = try store.compact(
           at: now, kept: simulation.flaw == .windowForgotten ? 0 : window,
-          rows: 1 + simulation.random.below(simulation.random.isOne(in: 2) ? 20 : 400))
+          rows: 1 + simulation.random.below(simulation.random.isOne(in: 2) ? 20 : 400)
+        ).hasMore
       } catch {
         if simulation.disk.isDown { simulation.figures.crashesInCompaction += 1 }
         return tell(error)

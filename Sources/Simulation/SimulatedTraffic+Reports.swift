@@ -44,7 +44,7 @@ extension SimulatedTraffic {
       // What is nil here is late: the store says whether it is paid.
       let outcome = shard.report(claims, goal: goal, at: now) ?? .settledLate
       facts.append(.exposed(Heard(claims), outcome, goal: goal, at: now))
-      if outcome == .duplicate, simulation.flaw == .reportsForgotten {
+      if outcome == .duplicate || outcome == .goalAdded, simulation.flaw == .reportsForgotten {
         server.payAgain(claims, at: now)
       }
     }

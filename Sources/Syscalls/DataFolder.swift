@@ -1,5 +1,27 @@
 internal import Glibc
 
+/// Why a file of secrets is not read.
+package enum SecretFileError: Error, Sendable, Equatable, CustomStringConvertible {
+  case system(SystemError)
+  case notRegular(path: String)
+  /// Others than its owner may read or write it. `mode`: its permissions.
+  case open(path: String, mode: UInt32)
+  /// More than `wanted` counts as one more.
+  case size(path: String, found: Int, wanted: Int)
+
+  package var description: String {
+    switch self {
+    case .system(let error): error.description
+    case .notRegular(let path): "\(path) is no regular file"
+    case .open(let path, let mode):
+      "\(path) may be read or written by others (mode \(String(mode, radix: 8))): "
+        + "`chmod 600 \(path)`"
+    case .size(let path, let found, let wanted):
+      "\(path) has \(found > wanted ? "more than \(wanted)" : "\(found)") bytes, wanted \(wanted)"
+    }
+  }
+}
+
 /// The folder that a server keeps its state in: made if it is not there.
 package final class DataFolder: Sendable {
   package let path: String
@@ -21,28 +43,39 @@ package final class DataFolder: Sendable {
     _ = close(descriptor)
   }
 
-  /// A file that only we may read: its bytes, or nil if there is none. EPERM: others may read or
-  /// write it, or it is no regular file.
-  package func secret(_ name: String, byteCount: Int) throws(SystemError) -> [UInt8]? {
+  /// A file that only we may read: its bytes, or nil if there is none.
+  package func secret(_ name: String, byteCount: Int) throws(SecretFileError) -> [UInt8]? {
+    let path = path + "/" + name
     let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else {
-      if errno == ENOENT { return nil }
-      throw SystemError(call: "open", number: errno, subject: path + "/" + name)
+      switch errno {
+      case ENOENT: return nil
+      case ELOOP: throw .notRegular(path: path)
+      default: throw .system(SystemError(call: "open", number: errno, subject: path))
+      }
     }
     defer { _ = close(file) }
-    var status = stat()
-    _ = try blockingSystemCall("fstat", subject: name) { Int(fstat(file, &status)) }
-    guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o077 == 0 else {
-      throw SystemError(call: "read", number: EPERM, subject: path + "/" + name)
-    }
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount + 1, alignment: 1)
     defer { room.deallocate() }
-    let got = try blockingSystemCall("read", subject: name) {
-      Glibc.read(file, room.baseAddress, room.count)
+    var status = stat()
+    do throws(SystemError) {
+      _ = try blockingSystemCall("fstat", subject: path) { Int(fstat(file, &status)) }
+    } catch {
+      throw .system(error)
     }
-    guard got == byteCount else {
-      throw SystemError(call: "read", number: EINVAL, subject: path + "/" + name)
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegular(path: path) }
+    guard status.st_mode & 0o077 == 0 else {
+      throw .open(path: path, mode: status.st_mode & 0o777)
     }
+    let got: Int
+    do throws(SystemError) {
+      got = try blockingSystemCall("read", subject: path) {
+        Glibc.read(file, room.baseAddress, room.count)
+      }
+    } catch {
+      throw .system(error)
+    }
+    guard got == byteCount else { throw .size(path: path, found: got, wanted: byteCount) }
     return Array(room[..<got])
   }
 

@@ -29,11 +29,11 @@ extension UnsafeMutablePointer where Pointee == LoopState {
     let compressed = stream.pointee.assembler.message
     let inflater = pointee.inflater ?? GzipInflater()
     pointee.inflater = inflater
-    let capacity = GzipInflater.capacity(compressed, limitBytes: Limits.serving.messageBytes)
+    let limit = stream.pointee.assembler.limit
+    let capacity = GzipInflater.capacity(compressed, limitBytes: limit)
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
     do throws(CallFailure) {
-      pointee.inflatedCount = try inflater.inflate(
-        compressed, into: room, limitBytes: Limits.serving.messageBytes)
+      pointee.inflatedCount = try inflater.inflate(compressed, into: room, limitBytes: limit)
       pointee.inflated = room
     } catch {
       room.deallocate()

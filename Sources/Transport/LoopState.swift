@@ -117,6 +117,8 @@ struct LoopState {
   var lastTouched: UnsafeMutablePointer<ServerStream>?
   /// Bytes of messages that are not taken yet, of all connections.
   var receivingBytes = 0
+  /// Of them, those of campaign files that are not whole.
+  var campaignBytes = 0
   /// Stalls are looked for while some connection has bytes that do not go.
   var hasTick = false
   var drain = DrainState.none

@@ -39,6 +39,8 @@ struct ServerStream: SlabNode {
   var isHalfClosed = false
   var headers = RequestHeaders()
   var assembler = MessageAssembler(limit: Limits.serving.messageBytes)
+  /// Its message may be a campaign file, which has bounds of its own.
+  var takesCampaigns = false
 
   /// Of a stream of messages: bytes that came while reading was paused, and still hold its window.
   var isReadingPaused = false

@@ -17,6 +17,9 @@ package struct ServiceMethod {
   /// As in `:path`: `/package.Service/Method`.
   package var path: StaticString
   package var kind = Kind.oneMessage
+  /// Whether its message may be a campaign file, which has bounds of its own (by gRPC; a session's
+  /// messages are all bounded alike).
+  package var takesCampaigns = false
   /// Whether a call that names no deadline gets the server's default.
   package var hasDefaultDeadline = true
   /// Headers are there (many messages only).

@@ -70,14 +70,20 @@ extension StreamPointer {
     charge(pointee.assembler.bufferedBytes - before)
   }
 
-  /// Bytes that wait to be taken, on the connection's account and the loop's.
+  /// Bytes that wait to be taken, on the loop's account and the connection's; those of campaign
+  /// files, which may be longer than all that a connection holds, on one of all connections.
   func charge(_ byteCount: Int) {
-    pointee.connection.pointee.bufferedBytes += byteCount
+    if pointee.takesCampaigns {
+      loop.pointee.campaignBytes += byteCount
+    } else {
+      pointee.connection.pointee.bufferedBytes += byteCount
+    }
     loop.pointee.receivingBytes += byteCount
   }
 
-  /// False when the connection held too much, which ended the call.
+  /// False when too much was held, which ended the call.
   private func checkBuffered() -> Bool {
+    if pointee.takesCampaigns { return checkCampaigns() }
     guard pointee.connection.pointee.bufferedBytes > Limits.serving.connectionBufferedBytes else {
       return true
     }
@@ -87,6 +93,18 @@ extension StreamPointer {
         "this connection holds over \(Limits.serving.connectionBufferedBytes) bytes of "
           + "unfinished messages",
         refusal: .memory))
+    return false
+  }
+
+  private func checkCampaigns() -> Bool {
+    let most = Limits.serving.campaignBufferedBytes
+    guard loop.pointee.campaignBytes > most else { return true }
+    fail(
+      CallFailure(
+        .resourceExhausted,
+        "over \(most) bytes of campaign files are on their way: retry later, or raise "
+          + "`serve --limit campaignBufferedBytes=…`",
+        retryPushbackMilliseconds: 1_000, refusal: .memory))
     return false
   }
 

@@ -82,7 +82,12 @@ extension StreamPointer {
     guard headers.method >= 0 else {
       return fail(.unimplemented, "this server has no such method; methods are case-sensitive")
     }
-    if let refusal = method.pointee.refusal { fail(.unimplemented, refusal) }
+    if let refusal = method.pointee.refusal { return fail(.unimplemented, refusal) }
+    if method.pointee.takesCampaigns {
+      pointee.takesCampaigns = true
+      pointee.assembler.limit = Limits.serving.campaignMessageBytes
+      pointee.assembler.limitName = "campaignMessageBytes"
+    }
   }
 
   // MARK: After a read

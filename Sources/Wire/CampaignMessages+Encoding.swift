@@ -25,30 +25,61 @@ extension CampaignStateMessage {
 extension ApplyCampaignsResponseMessage {
   package func encoded() -> [UInt8] {
     var writer = FieldWriter()
-    for change in changes {
-      writer.message(1) { inner in
-        inner.text(1, change.campaignID)
-        inner.signed(2, change.kind.rawValue)
-        for field in change.fields {
-          inner.message(3) { writer in
-            writer.text(1, field.field)
-            writer.text(2, field.before)
-            writer.text(3, field.after)
-          }
-        }
-      }
+    var told = ApplyCampaignsResponseMessage.write(changes, &writer)
+    if told < changes.count {
+      writer = FieldWriter()
+      told = ApplyCampaignsResponseMessage.write(
+        changes.filter { $0.kind != .unchanged }, &writer)
     }
     let named = faults.prefix(Limits.campaignFaults)
-    for fault in named {
-      writer.message(2) { inner in
-        inner.number(1, UInt64(fault.line))
-        inner.text(2, fault.field)
-        inner.text(3, fault.reason)
-      }
-    }
+    for fault in named { writer.message(2) { fault.write(&$0) } }
     writer.number(3, UInt64(faultsLeftOut) + UInt64(faults.count - named.count))
     writer.flag(4, applied)
+    writer.number(5, UInt64(changesLeftOut) + UInt64(changes.count - told))
+    writer.number(6, UInt64(added))
+    writer.number(7, UInt64(changed))
+    writer.number(8, UInt64(unchanged))
+    let warned = warnings.prefix(Limits.campaignFaults)
+    for warning in warned { writer.message(9) { warning.write(&$0) } }
+    writer.number(10, UInt64(warningsLeftOut) + UInt64(warnings.count - warned.count))
     return writer.bytes
+  }
+
+  /// As many as there is room for.
+  private static func write(_ changes: [CampaignChangeMessage], _ writer: inout FieldWriter)
+    -> Int
+  {
+    for (index, change) in changes.enumerated() {
+      var one = FieldWriter()
+      one.message(1) { change.write(&$0) }
+      guard writer.bytes.count + one.bytes.count <= Limits.campaignAnswerBytes else {
+        return index
+      }
+      writer.bytes += one.bytes
+    }
+    return changes.count
+  }
+}
+
+extension CampaignChangeMessage {
+  fileprivate func write(_ writer: inout FieldWriter) {
+    writer.text(1, campaignID)
+    writer.signed(2, kind.rawValue)
+    for field in fields {
+      writer.message(3) { inner in
+        inner.text(1, field.field)
+        inner.text(2, field.before)
+        inner.text(3, field.after)
+      }
+    }
+  }
+}
+
+extension CampaignFaultMessage {
+  fileprivate func write(_ writer: inout FieldWriter) {
+    writer.number(1, UInt64(line))
+    writer.text(2, field)
+    writer.text(3, reason)
   }
 }
 
@@ -97,6 +128,7 @@ extension DiagnoseCampaignResponseMessage {
     writer.number(5, candidates)
     writer.number(6, boosted)
     writer.number(7, placed)
+    writer.number(8, UInt64(sampledOneIn))
     return writer.bytes
   }
 }

@@ -35,6 +35,7 @@ package struct CampaignStatus: RawRepresentable, Hashable, Sendable {
   package static let paused = CampaignStatus(rawValue: 3)
   package static let spent = CampaignStatus(rawValue: 4)
   package static let ended = CampaignStatus(rawValue: 5)
+  package static let reserved = CampaignStatus(rawValue: 6)
 }
 
 /// `crescendo.v1.CampaignFault`.
@@ -92,13 +93,28 @@ package struct CampaignChangeMessage: Sendable, Equatable {
 
 /// `crescendo.v1.ApplyCampaignsResponse`.
 package struct ApplyCampaignsResponseMessage: Sendable, Equatable {
+  /// `encoded` names them up to `Limits.campaignAnswerBytes`.
   package var changes: [CampaignChangeMessage] = []
+  package var changesLeftOut: UInt32 = 0
+  /// Campaigns of the document, those that are left out too.
+  package var added: UInt32 = 0
+  package var changed: UInt32 = 0
+  package var unchanged: UInt32 = 0
+  /// What is surely not meant, and is applied all the same. `encoded` names the first
+  /// `Limits.campaignFaults`.
+  package var warnings: [CampaignFaultMessage] = []
+  package var warningsLeftOut: UInt32 = 0
   /// Not empty = nothing was applied. `encoded` names the first `Limits.campaignFaults`.
   package var faults: [CampaignFaultMessage] = []
   package var faultsLeftOut: UInt32 = 0
   package var applied = false
 
   package init() {}
+
+  /// Of the campaigns that `changes` names.
+  package func count(_ kind: CampaignChangeMessage.Kind) -> UInt32 {
+    UInt32(clamping: changes.count { $0.kind == kind })
+  }
 }
 
 /// `crescendo.v1.GetCampaignResponse`.
@@ -171,6 +187,8 @@ package struct DiagnoseCampaignResponseMessage: Sendable, Equatable {
   package var candidates: UInt64 = 0
   package var boosted: UInt64 = 0
   package var placed: UInt64 = 0
+  /// One batch in so many was counted.
+  package var sampledOneIn: UInt32 = 0
 
   package init() {}
 }

@@ -21,16 +21,32 @@ extension ApplyCampaignsResponseMessage {
         response.changes.append(try CampaignChangeMessage(element.pointee, reader))
       }
       for element in array(message.pointee.faults, message.pointee.n_faults) {
-        guard let fault = element?.pointee else { continue }
-        response.faults.append(
-          CampaignFaultMessage(
-            line: fault.line, field: try reader.text(fault.field, "faults.field"),
-            reason: try reader.text(fault.reason, "faults.reason")))
+        guard let element else { continue }
+        response.faults.append(try CampaignFaultMessage(element.pointee, reader, "faults"))
       }
       response.faultsLeftOut = message.pointee.faults_left_out
+      for element in array(message.pointee.warnings, message.pointee.n_warnings) {
+        guard let element else { continue }
+        response.warnings.append(try CampaignFaultMessage(element.pointee, reader, "warnings"))
+      }
+      response.warningsLeftOut = message.pointee.warnings_left_out
       response.applied = message.pointee.applied != 0
+      response.changesLeftOut = message.pointee.changes_left_out
+      response.added = message.pointee.added
+      response.changed = message.pointee.changed
+      response.unchanged = message.pointee.unchanged
       return response
     }
+  }
+}
+
+extension CampaignFaultMessage {
+  fileprivate init(
+    _ message: Crescendo__V1__CampaignFault, _ reader: TextReader, _ list: String
+  ) throws(CallFailure) {
+    self.init(
+      line: message.line, field: try reader.text(message.field, "\(list).field"),
+      reason: try reader.text(message.reason, "\(list).reason"))
   }
 }
 
@@ -164,6 +180,7 @@ extension DiagnoseCampaignResponseMessage {
       response.candidates = message.pointee.candidates
       response.boosted = message.pointee.boosted
       response.placed = message.pointee.placed
+      response.sampledOneIn = message.pointee.sampled_one_in
       return response
     }
   }

@@ -21,7 +21,10 @@ package struct MessageAssembler {
   /// taken.
   private static let keptBytes = 4_096
 
-  private let limit: Int
+  /// The longest message, bytes, as it is on the wire; set before the first byte.
+  package var limit: Int
+  /// Which of `serve`'s limits that is.
+  package var limitName: StaticString = "messageBytes"
   package var cardinality: Cardinality
   /// Whether the call's grpc-encoding names a coding that we speak: flag 1 is legal then.
   package var acceptsCompressed: Bool
@@ -109,8 +112,9 @@ package struct MessageAssembler {
     }
     guard length <= limit else {
       throw CallFailure(
-        .resourceExhausted, "the message has \(length) bytes; the limit is \(limit)",
-        retryPushbackMilliseconds: -1)
+        .resourceExhausted,
+        "the message has \(length) bytes; the limit is \(limit), which "
+          + "`serve --limit \(limitName)=…` moves", retryPushbackMilliseconds: -1)
     }
   }
 

@@ -5,6 +5,6 @@ struct CampaignCommand: ParsableCommand {
     commandName: "campaign", abstract: "Look after campaigns.",
     subcommands: [
       CampaignApplyCommand.self, CampaignListCommand.self, CampaignShowCommand.self,
-      CampaignPauseCommand.self, CampaignDiagnoseCommand.self,
+      CampaignPauseCommand.self, CampaignResumeCommand.self, CampaignDiagnoseCommand.self,
     ])
 }

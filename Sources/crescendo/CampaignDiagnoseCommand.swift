@@ -34,10 +34,14 @@ struct CampaignDiagnoseCommand: ParsableCommand {
     lines.append(
       CampaignStateMessage.fact(
         "candidates",
-        "\(response.candidates), boosted \(response.boosted), placed \(response.placed)"))
+        "about \(response.candidates), boosted \(response.boosted); placed \(response.placed)"))
+    if response.sampledOneIn > 1 {
+      lines.append(
+        CampaignStateMessage.fact("counted", "one batch in \(response.sampledOneIn)"))
+    }
     if !response.reasons.isEmpty {
       var table = TextTable(columns: [
-        .init(title: "kept from a boost by"), .init(title: "candidates", isNumber: true),
+        .init(title: "kept from a boost by"), .init(title: "about", isNumber: true),
       ])
       table.rows = response.reasons.sorted { $0.count > $1.count }
         .map { [ScoreVocabulary.reasonName($0.reason), "\($0.count)"] }
@@ -55,6 +59,7 @@ struct CampaignDiagnoseCommand: ParsableCommand {
       ("summary", JSONText.string(response.summary)), ("state", response.state.json),
       ("reasons", JSONText.object(reasons)), ("candidates", "\(response.candidates)"),
       ("boosted", "\(response.boosted)"), ("placed", "\(response.placed)"),
+      ("sampled_one_in", "\(response.sampledOneIn)"),
     ])
   }
 }

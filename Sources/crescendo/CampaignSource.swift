@@ -17,14 +17,33 @@ struct CampaignSource {
   private var places: [CampaignDocument.Place]?
 
   init(_ path: String) throws(CommandFailure) {
+    let bytes: [UInt8]
     do throws(UsageError) {
-      self.init(
-        name: path, text: try TextFile.read(path, limitBytes: Limits.campaignFileBytes),
-        nowUnixMilliseconds: Clock.system.unixMilliseconds()
-      ) { path throws(UsageError) in try TextFile.read(path) }
+      // One more than is taken: the parser says what is too long.
+      bytes = try TextFile.bytes(path, atMost: Limits.campaignFileBytes + 1)
     } catch {
       throw CommandFailure(.usage, error.description)
     }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      self.init(name: path, fault: CampaignSource.notUTF8(bytes))
+      return
+    }
+    self.init(name: path, text: text, nowUnixMilliseconds: Clock.system.unixMilliseconds()) {
+      path throws(UsageError) in try TextFile.read(path)
+    }
+  }
+
+  private init(name: String, fault: CampaignFaultMessage) {
+    self.name = name
+    faults = [fault]
+  }
+
+  /// The line is the first that is not UTF-8 by itself: a line end is never within a character.
+  static func notUTF8(_ bytes: [UInt8]) -> CampaignFaultMessage {
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let bad = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
+    return CampaignFaultMessage(
+      line: UInt32(clamping: bad + 1), field: "", reason: "it is not UTF-8")
   }
 
   /// `readFile` is given paths of `items_file`s as seen from here.

@@ -14,6 +14,8 @@ enum ExitStatus: Int32 {
   case callFailed = 4
   /// The load generator did not keep its schedule: what it measured says nothing of the server.
   case fellBehind = 5
+  /// What was to be looked at is missing or cannot be read: the question has no answer.
+  case unreadable = 6
 }
 
 /// A command that cannot go on: its exit code, and one line that says what to do.

@@ -8,7 +8,8 @@ struct Crescendo: ParsableCommand {
     abstract: "Promotion scores for personalization: serve them, ask for them, look after them.",
     discussion: """
       Exit codes: 0 ok; 1 the answer is no; 2 usage; 3 the server cannot be reached; \
-      4 the call failed, with its status on standard error; 5 the load generator fell behind.
+      4 the call failed, with its status on standard error; 5 the load generator fell behind; \
+      6 a data folder cannot be read.
       """,
     version: Version.text,
     subcommands: subcommands)

@@ -8,6 +8,15 @@ import Wire
 struct ExposureLine: Decodable {
   var exposure: ExposureMessage
 
+  /// All exposures of a line: one, or, of an answer of `allocate --output json`, one for each
+  /// placement, heard now.
+  static func exposures(_ text: String, number: Int) throws(UsageError) -> [ExposureMessage] {
+    if let placements = try TokenLine.placements(text, number: number) {
+      return placements.map { ExposureMessage(token: $0.bytes) }
+    }
+    return [try parse(text)]
+  }
+
   static func parse(_ text: String) throws(UsageError) -> ExposureMessage {
     do {
       return try JSONDecoder().decode(ExposureLine.self, from: Data(text.utf8)).exposure
@@ -46,10 +55,7 @@ struct ExposureLine: Decodable {
         "there is no key \(printable(key)); there are \(known.joined(separator: ", "))")
     }
     let text = try members.decode(String.self, forKey: .token)
-    guard let token = Base64.decoded(Array(text.utf8)), !token.isEmpty else {
-      throw UsageError("token is no base64")
-    }
-    exposure = ExposureMessage(token: token)
+    exposure = ExposureMessage(token: try TokenLine.bytes(of: text))
     if members.contains(.time) {
       if let milliseconds = try? members.decode(Int64.self, forKey: .time) {
         exposure.timeUnixMilliseconds = milliseconds

@@ -86,7 +86,9 @@ struct ExposureReport: OutcomeReport {
   func count(_ outcome: ExposureOutcome) -> Int { counts[Int32(outcome.rawValue)] ?? 0 }
 
   /// By an earlier report, or late.
-  private static let paid = [ExposureOutcome.duplicate, .settledLate].map { Int32($0.rawValue) }
+  private static let paid = [ExposureOutcome.duplicate, .goalAdded, .settledLate].map {
+    Int32($0.rawValue)
+  }
 
   /// Every exposure is paid for, by this report or by an earlier one.
   var isPaid: Bool {
@@ -95,7 +97,8 @@ struct ExposureReport: OutcomeReport {
 
   var numbers: [(key: String, value: String)] {
     let outcomes: [ExposureOutcome] = [
-      .duplicate, .settledLate, .unpaid, .forged, .expired, .unknownReservation,
+      .duplicate, .goalAdded, .settledLate, .unpaid, .forged, .expired, .unknownReservation,
+      .invalidTime,
     ]
     var numbers = [("exposures", "\(exposureCount)"), ("settled", "\(settled)")]
     for outcome in outcomes {

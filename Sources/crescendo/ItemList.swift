@@ -78,27 +78,33 @@ enum TextFile {
   }
 
   static func read(_ path: String, limitBytes: Int) throws(UsageError) -> String {
+    let bytes = try bytes(path, atMost: limitBytes + 1)
+    guard bytes.count <= limitBytes else {
+      throw UsageError("\(path) has more than \(limitBytes >> 20) MiB")
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw UsageError("\(path) is not UTF-8")
+    }
+    return text
+  }
+
+  /// As many as there are, but no more than `limit`.
+  static func bytes(_ path: String, atMost limit: Int) throws(UsageError) -> [UInt8] {
     let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure(path, errno) }
     defer { if path != "-" { close(descriptor) } }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    while true {
-      let count = Glibc.read(descriptor, &buffer, buffer.count)
+    while bytes.count < limit {
+      let count = Glibc.read(descriptor, &buffer, min(buffer.count, limit - bytes.count))
       if count == 0 { break }
       if count < 0 {
         if errno == EINTR { continue }
         throw failure(path, errno)
       }
       bytes.append(contentsOf: buffer[..<count])
-      guard bytes.count <= limitBytes else {
-        throw UsageError("\(path) has more than \(limitBytes >> 20) MiB")
-      }
     }
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw UsageError("\(path) is not UTF-8")
-    }
-    return text
+    return bytes
   }
 
   static func failure(_ path: String, _ number: Int32) -> UsageError {

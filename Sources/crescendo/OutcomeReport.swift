@@ -22,12 +22,16 @@ extension OutcomeReport {
     JSONText.object(numbers + [("exceptions", JSONText.array(exceptionLines.map(\.object)))])
   }
 
+  /// Nothing has become of anything.
+  private var isEmpty: Bool { numbers.allSatisfy { $0.value == "0" } }
+
   /// Shows it, whatever ended the work, and ends with what did: `failure`, else `fault` of the
-  /// input, else an exit of 1 unless all came out well.
+  /// input, else an exit of 1 unless all came out well. A table of zeros is no news of a failure.
   func end(
     _ output: OutputFormat, failure: CommandFailure?, fault: String?, isGood: Bool
   ) throws {
     switch output {
+    case .table where isEmpty && (failure != nil || fault != nil): break
     case .table: print(table(palette: .standardOutput))
     case .json: print(json)
     }

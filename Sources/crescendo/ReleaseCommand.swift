@@ -10,7 +10,7 @@ struct ReleaseCommand: ParsableCommand {
     discussion: """
       Tokens in base64, or a file of JSON lines: answers of `crescendo allocate --output json`, \
       or objects that have a token. A faulty line ends it after what stands before it. Releasing \
-      twice changes nothing.
+      twice changes nothing. SETTLED is what was reported before, paid or not.
       """)
 
   @OptionGroup var target: TargetOptions
@@ -81,10 +81,12 @@ struct TokenSource: ~Copyable {
     reader = nil
     path = ""
     for (index, text) in tokens.enumerated() {
-      guard let bytes = Base64.decoded(Array(text.utf8)), !bytes.isEmpty else {
-        throw CommandFailure(.usage, "token \(index + 1) is no base64")
+      do throws(UsageError) {
+        let bytes = try TokenLine.bytes(of: text)
+        waiting.append(PlacedToken(bytes: bytes, place: "token \(index + 1)"))
+      } catch {
+        throw CommandFailure(.usage, "token \(index + 1): \(error)")
       }
-      waiting.append(PlacedToken(bytes: bytes, place: "token \(index + 1)"))
     }
   }
 

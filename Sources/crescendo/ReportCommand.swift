@@ -11,7 +11,8 @@ struct ReportCommand: ParsableCommand {
     discussion: """
       A line is {"token": "…", "time": "2026-12-01T08:00:00Z", "goal": true}: the token of a \
       placement in base64, when it was heard (RFC 3339 or milliseconds since 1970; else now), and \
-      whether the goal was reached. A faulty line ends the report after what stands before it. \
+      whether the goal was reached; or an answer of `crescendo allocate --output json`, of which \
+      every placement was heard now. A faulty line ends the report after what stands before it. \
       --timeout is how long an acknowledgement may take. Reporting twice changes nothing.
       """)
 
@@ -135,6 +136,8 @@ struct ExposureSource: ~Copyable {
   private var reader: LineReader
   private let batch: Int
   private var isAtEnd = false
+  /// Read and not taken: a line may have several.
+  private var waiting: [(exposure: ExposureMessage, line: Int)] = []
   /// What is wrong with the file, and in which line.
   private(set) var fault: String?
 
@@ -149,8 +152,7 @@ struct ExposureSource: ~Copyable {
 
   /// Nil after the last; empty lines are skipped.
   mutating func next() -> (exposures: [ExposureMessage], lines: [Int])? {
-    var (exposures, lines): ([ExposureMessage], [Int]) = ([], [])
-    while !isAtEnd, exposures.count < batch {
+    while !isAtEnd, waiting.count < batch {
       do throws(UsageError) {
         guard let line = try reader.next() else {
           isAtEnd = true
@@ -158,16 +160,18 @@ struct ExposureSource: ~Copyable {
         }
         if line.allSatisfy(\.isWhitespace) { continue }
         do throws(UsageError) {
-          exposures.append(try ExposureLine.parse(line))
+          let number = reader.number
+          waiting += try ExposureLine.exposures(line, number: number).map { ($0, number) }
         } catch {
           throw UsageError("line \(reader.number): \(error)")
         }
-        lines.append(reader.number)
       } catch {
         fault = error.description
         isAtEnd = true
       }
     }
-    return exposures.isEmpty ? nil : (exposures, lines)
+    let taken = waiting.prefix(batch)
+    waiting.removeFirst(taken.count)
+    return taken.isEmpty ? nil : (taken.map(\.exposure), taken.map(\.line))
   }
 }

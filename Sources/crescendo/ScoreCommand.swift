@@ -29,10 +29,11 @@ struct ScoreCommand: ParsableCommand {
       """)
   var boosts = false
 
-  @Flag(help: "Show the terms that boosts are made of.")
+  @Flag(help: "Show the boosts and the terms that they are made of.")
   var explain = false
 
-  @Option(help: "Show only the best; with JSON output, ranked.")
+  @Option(
+    help: "Show only the best, with boosts by score + boost; with JSON output, ranked.")
   var top: Int?
 
   @Option(help: "How the call travels: a gRPC stream, or a session (gRPC where none is spoken).")
@@ -96,7 +97,7 @@ struct ScoreCommand: ParsableCommand {
     var request = try about.request(for: items)
     request.requestID = requestId
     request.wantRaw = raw
-    request.wantBoosts = boosts
+    request.wantBoosts = boosts || explain
     request.wantExplanations = explain
     return request
   }

@@ -51,13 +51,13 @@ struct ScoreReport {
 
   var hasBoosts: Bool { rows.contains { $0.boost != nil } }
 
-  /// The best first, ties by position. A candidate without a score (fidelity NONE) answers 0,
+  /// The best first, by score, or score + boost where boosts are there; ties by position. A candidate without a score (fidelity NONE) answers 0,
   /// which is no score: it comes after those that have one, whatever their scale.
   func ranked(top: Int?) -> [Row] {
     let ordered = rows.sorted { left, right in
       let (leftHas, rightHas) = (left.hasScore, right.hasScore)
       if leftHas != rightHas { return leftHas }
-      if leftHas, left.score != right.score { return left.score > right.score }
+      if leftHas, left.value != right.value { return left.value > right.value }
       return left.position < right.position
     }
     return top.map { Array(ordered.prefix($0)) } ?? ordered
@@ -90,6 +90,9 @@ struct ScoreReport {
 }
 
 extension ScoreReport.Row {
+  /// What the row is ranked by.
+  fileprivate var value: Float { score + (boost ?? 0) }
+
   fileprivate var hasScore: Bool { fidelity != "NONE" && !score.isNaN }
 
   fileprivate var json: String {

@@ -41,7 +41,8 @@ extension ServeCommand {
     do throws(AdminError) {
       return try AdminServer(
         address,
-        AdminServer.Answers(metrics: { metrics.exposition() }, isReady: server.readiness))
+        AdminServer.Answers(
+          metrics: { metrics.exposition() }, isReady: server.readiness, notice: server.notice))
     } catch {
       server.stop { executor.stop() }
       throw CommandFailure(.negative, "--admin \(address): \(error)")

@@ -22,10 +22,17 @@ extension ServeCommand {
       let data = try DataFolder(path: folder)
       var fresh = [UInt8](repeating: 0, count: TokenKeys.byteCount)
       try fresh.withUnsafeMutableBytes { try RandomBytes.fill($0) }
-      let storage = try SQLiteStorage(path: folder)
+      // The key comes after the ledger: a folder that has only the key has lost the other.
+      let storage = try SQLiteStorage(path: folder, witnesses: [TokenKeys.fileName])
+      if let warning = storage.warning { logger.warning("\(warning)") }
       let clock = Clock.system
-      let signer = try TokenKeys.signer(
-        data, fresh: fresh, nowSeconds: clock.unixMilliseconds() / 1_000)
+      let (signer, change) = try TokenKeys.signer(
+        data, fresh: fresh, nowSeconds: clock.unixMilliseconds() / 1_000, isUsed: storage.isUsed)
+      if change != .kept {
+        logger.notice(
+          "a new key for placements",
+          metadata: ["file": "\(folder)/\(TokenKeys.fileName)", "change": "\(change)"])
+      }
       let boot = try bootID().utf8.reduce(into: (UInt64(0), UInt64(0))) { halves, byte in
         halves = (splitmix64(halves.0 ^ UInt64(byte)), splitmix64(halves.1 &+ UInt64(byte)))
       }

@@ -16,9 +16,20 @@ struct TargetOptions: ParsableArguments {
   var target: String?
 
   @Option(
-    help: "The call's deadline, for example 500us, 20ms, 1.5s; connecting is not counted. Else 1s.",
+    name: .customLong("timeout"),
+    help: """
+      The call's deadline, for example 500us, 20ms, 1.5s; connecting is not counted. Else 1s, and \
+      5m for `campaign apply`.
+      """,
     transform: DurationArgument.init(parsing:))
-  var timeout = DurationArgument(nanoseconds: 1_000_000_000)
+  var givenTimeout: DurationArgument?
+
+  var timeout: DurationArgument { givenTimeout ?? DurationArgument(nanoseconds: 1_000_000_000) }
+
+  /// For calls whose work grows with what they are given: the largest campaign file takes a minute.
+  var longTimeout: DurationArgument {
+    givenTimeout ?? DurationArgument(nanoseconds: 300_000_000_000)
+  }
 
   static let defaultTarget = "127.0.0.1:7001"
   /// For making the connection: a SYN that is lost comes again after 1 s and after 3 s.

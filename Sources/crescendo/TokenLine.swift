@@ -9,6 +9,12 @@ struct TokenLine: Decodable {
   private var token: String?
   private var placements: [Placement]?
 
+  /// The tokens of an answer of `allocate`; nil if the line is none.
+  static func placements(_ text: String, number: Int) throws(UsageError) -> [PlacedToken]? {
+    guard text.contains("\"placements\"") else { return nil }
+    return try parse(text, number: number)
+  }
+
   static func parse(_ text: String, number: Int) throws(UsageError) -> [PlacedToken] {
     let line: TokenLine
     do {
@@ -37,10 +43,15 @@ struct TokenLine: Decodable {
   }
 
   private static func decoded(_ text: String, _ place: String) throws(UsageError) -> PlacedToken {
-    guard let bytes = Base64.decoded(Array(text.utf8)), !bytes.isEmpty else {
+    PlacedToken(bytes: try bytes(of: text), place: place)
+  }
+
+  static func bytes(of text: String) throws(UsageError) -> [UInt8] {
+    guard !text.isEmpty else { throw UsageError("token is empty") }
+    guard let bytes = Base64.decoded(Array(text.utf8)) else {
       throw UsageError("token is no base64")
     }
-    return PlacedToken(bytes: bytes, place: place)
+    return bytes
   }
 
   private static let form = "it is no JSON object like {\"token\": \"…\"} or {\"placements\": […]}"

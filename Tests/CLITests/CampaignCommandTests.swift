@@ -1,4 +1,5 @@
 import ArgumentParser
+import Client
 import Core
 import Foundation
 import Testing
@@ -55,6 +56,11 @@ private func fault(_ field: String, line: UInt32 = 0) -> CampaignFaultMessage {
     }
   }
 
+  @Test func theLineThatIsNotUTF8IsNamed() {
+    let fault = CampaignSource.notUTF8(Array("a\nø\nb".utf8) + [0xFF, 0x0A] + Array("c".utf8))
+    #expect((fault.line, fault.reason) == (3, "it is not UTF-8"))
+  }
+
   @Test func faultsAreFoundBeforeAServerIsAsked() {
     let missing = source(
       text.replacing("items: [7, 8]", with: "items_file: items.txt"), files: [:])
@@ -90,7 +96,46 @@ private func fault(_ field: String, line: UInt32 = 0) -> CampaignFaultMessage {
     let object = try #require(
       try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
     #expect(
-      Set(object.keys) == ["applied", "dry_run", "changes", "faults", "faults_left_out"])
+      Set(object.keys) == [
+        "applied", "dry_run", "changes", "faults", "faults_left_out", "added", "changed",
+        "unchanged", "changes_left_out", "warnings", "warnings_left_out",
+      ])
+  }
+
+  @Test func warningsAndWhatIsLeftOutAreShown() {
+    var response = ApplyCampaignsResponseMessage()
+    (response.applied, response.changesLeftOut) = (true, 7)
+    (response.added, response.unchanged) = (8, 2)
+    response.changes = [CampaignChangeMessage(campaignID: "a", kind: .added)]
+    response.warnings = (1...12).map { fault("campaigns[0].caps[0]", line: $0) }
+    response.warningsLeftOut = 3
+    let report = ApplyReport(response, source: source(text, files: [:]), dryRun: false)
+    let lines = report.table(palette: .plain).split(separator: "\n").map(String.init)
+    #expect(lines[0...1] == ["+ a", "and 7 campaigns that are not shown"])
+    #expect(lines[2] == "warning: folder/campaigns.yaml:1: campaigns[0].caps[0]: x")
+    #expect(lines[12] == "and 5 more warnings; --output json has up to 100")
+    #expect(lines.last == "applied: 8 added, 0 changed, 2 unchanged")
+  }
+
+  @Test func whatMayHaveBeenApplied() {
+    let failed: (StatusCode, FailedCall.Origin) -> ClientError = {
+      .failed(FailedCall(CallFailure($0, "x"), origin: $1))
+    }
+    for open in [
+      failed(.deadlineExceeded, .client), failed(.deadlineExceeded, .server),
+      failed(.unavailable, .connection), failed(.unavailable, .server),
+      failed(.internalError, .client),
+    ] {
+      #expect(CampaignApplyCommand.leavesOpen(open), "\(open)")
+    }
+    #expect(!CampaignApplyCommand.leavesOpen(failed(.resourceExhausted, .server)))
+    #expect(!CampaignApplyCommand.leavesOpen(.invalidRequest("x")))
+  }
+
+  @Test func pricesAreInOneNotation() {
+    let texts = [0, 0.25, 0.000_012_3, 0.000_099_9999, 1e-9, 3.5].map(priceText)
+    #expect(
+      texts == ["0.000000", "0.250000", "0.000012", "0.000100", "<0.000001", "3.500000"])
   }
 
   @Test func faultsAreLinesOfTheFile() {

@@ -57,6 +57,16 @@ private func answer(
     #expect(report.unnamed == 2 && !report.isPaid)
   }
 
+  @Test func aGoalThatComesLaterIsNoLoss() throws {
+    var report = ExposureReport()
+    _ = report.add(exposures(1), lines: [1])
+    try report.take(answer(through: 1, settled: 0, [.init(sequence: 1, index: 0, outcome: 9)]))
+    #expect(report.isPaid && report.exceptions.isEmpty && report.count(.goalAdded) == 1)
+    _ = report.add(exposures(1), lines: [2])
+    try report.take(answer(through: 2, settled: 0, [.init(sequence: 2, index: 0, outcome: 8)]))
+    #expect(!report.isPaid && report.exceptions == [.init(line: 2, outcome: "INVALID_TIME")])
+  }
+
   @Test func answersThatCannotBeAreRefused() {
     let wrong = [
       answer(through: 2, settled: 2), answer(through: 1, settled: 1),
@@ -81,8 +91,9 @@ private func answer(
       answer(through: 1, settled: 1, [.init(sequence: 1, index: 1, outcome: 4)]))
     #expect(
       report.json
-        == #"{"exposures":3,"settled":1,"duplicate":0,"settled_late":0,"unpaid":1,"forged":0,"#
-        + #""expired":0,"unknown_reservation":0,"unnamed":0,"unacknowledged":1,"resent":0,"#
+        == #"{"exposures":3,"settled":1,"duplicate":0,"goal_added":0,"settled_late":0,"unpaid":1,"#
+        + #""forged":0,"expired":0,"unknown_reservation":0,"invalid_time":0,"unnamed":0,"#
+        + #""unacknowledged":1,"resent":0,"#
         + #""exceptions":[{"line":2,"outcome":"UNPAID"}]}"#)
     #expect(report.table(palette: .plain).hasSuffix("\n\nline 2: UNPAID"))
   }
@@ -111,6 +122,19 @@ private func answer(
     #expect(
       try ExposureLine.parse(text)
         == ExposureMessage(token: [1, 2, 3], timeUnixMilliseconds: time, goal: goal))
+  }
+
+  @Test func anAllocationIsALineOfItsPlacements() throws {
+    let text = #"{"request_id":"00","placements":[{"slot":0,"token":"AQID"},{"token":"AAAA"}]}"#
+    #expect(
+      try ExposureLine.exposures(text, number: 1)
+        == [ExposureMessage(token: [1, 2, 3]), ExposureMessage(token: [0, 0, 0])])
+    let path = try file(Array("\(text)\n{\"placements\":[]}\n{\"token\":\"AQID\"}\n\(text)".utf8))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var source = try ExposureSource(path, batch: 2)
+    var batches: [[Int]] = []
+    while let next = source.next() { batches.append(next.lines) }
+    #expect(batches == [[1, 1], [3, 4], [4]] && source.fault == nil)
   }
 
   private func file(_ bytes: [UInt8]) throws -> String {

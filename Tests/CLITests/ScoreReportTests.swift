@@ -29,6 +29,14 @@ private func items() throws -> ItemList { try ItemList(commaSeparated: "11,12,13
     #expect(report.ranked(top: 9).count == 5)
   }
 
+  @Test func boostsCountForTheOrder() throws {
+    var boosted = response()
+    boosted.boosts = [0.5, 9, 0, 0.1, 0]
+    let report = ScoreReport(boosted, items: try items())
+    #expect(report.ranked(top: 3).map(\.item) == ["11", "14", "13"])
+    #expect(report.ranked(top: nil).last?.item == "12", "what has no score has no rank")
+  }
+
   @Test func aTableIsAlignedAndSaysWhereItComesFrom() throws {
     let table = ScoreReport(response(), items: try items()).table(top: nil, palette: .plain)
     #expect(

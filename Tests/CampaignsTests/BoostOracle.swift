@@ -45,7 +45,7 @@ struct BoostOracle {
     }
     if let (campaign, gain) = winner { return boosted(campaign, gain, score, request) }
     let order: [BoostReason] = [
-      .notInFlight, .market, .surface, .tier, .segment, .budgetSpent, .capped,
+      .notInFlight, .paused, .market, .surface, .tier, .segment, .budgetSpent, .capped,
     ]
     for reason in order.reversed() {
       guard let first = hindrances.firstIndex(of: reason) else { continue }
@@ -57,8 +57,13 @@ struct BoostOracle {
 
   private func gain(_ campaign: Campaign, _ score: Double) -> Double {
     let price = world.flags[campaign.id]?.price ?? 0
-    let value = score * factor(campaign.id)
-    return value * Double(campaign.worth.value) - price * Double(campaign.cost.value)
+    return value(campaign, score) * Double(campaign.worth.value) - price
+      * Double(campaign.cost.value)
+  }
+
+  /// A probability, drawn or not.
+  private func value(_ campaign: Campaign, _ score: Double) -> Double {
+    min(score * factor(campaign.id), 1)
   }
 
   private func boosted(
@@ -66,11 +71,18 @@ struct BoostOracle {
   ) -> Answer {
     let surface = world.policy.surfaces[request.surface] ?? SurfaceBoost()
     let boost = surface.weight * max(0, gain) / Double(world.policy.scaleMicros)
-    let clipped = min(max(boost, 0), surface.cap)
-    let free = score * factor(campaign.id) * Double(campaign.worth.value)
+    let clipped = Float(min(max(boost, 0), surface.cap))
+    let free = value(campaign, score) * Double(campaign.worth.value)
+    let reason: BoostReason =
+      if clipped > 0 {
+        .ok
+      } else if surface.weight == 0 || Float(surface.cap) == 0 {
+        .surfaceOff
+      } else {
+        gain <= 0 && free > 0 ? .paced : .worthless
+      }
     return Answer(
-      boost: Float(clipped).bitPattern, reason: gain <= 0 && free > 0 ? .paced : .ok,
-      key: world.keys[campaign.id] ?? 0)
+      boost: clipped.bitPattern, reason: reason, key: world.keys[campaign.id] ?? 0)
   }
 
   /// The first check that fails.
@@ -78,8 +90,8 @@ struct BoostOracle {
     _ campaign: Campaign, _ row: Int32, _ request: BoostWorld.Request
   ) -> BoostReason? {
     let flags = world.flags[campaign.id] ?? (0, false, false)
-    if world.paused.contains(campaign.id) || flags.isOff { return .notInFlight }
-    if !campaign.flight.contains(request.time) { return .notInFlight }
+    if flags.isOff || !campaign.flight.contains(request.time) { return .notInFlight }
+    if world.paused.contains(campaign.id) { return .paused }
     if let markets = campaign.markets, !markets.contains(request.market) { return .market }
     if let surfaces = campaign.surfaces, !surfaces.contains(request.surface) { return .surface }
     if let tiers = campaign.tiers, !tiers.contains(request.tier) { return .tier }

@@ -65,7 +65,8 @@ struct ServedBoosts {
         if board.isCurrent(at: request.time) { byBits += rows.count }
       }
     }
-    #expect(reasons.count == 12, "every reason came up")
+    let ofSlots: Set<BoostReason> = [.overload, .noCandidates]
+    #expect(reasons == Set(BoostReason.allCases).subtracting(ofSlots), "every reason came up")
     #expect(byBits > 20_000 && pairs - byBits > 20_000)
   }
 
@@ -98,6 +99,9 @@ struct ServedBoosts {
         try #require(explained.boost.bitPattern == expected.boost)
         try #require(explained.reason == reason && explained.key == expected.key)
         try #require(evaluate(explained.terms).bitPattern == expected.boost)
+        let surface = world.policy.surfaces[request.surface] ?? SurfaceBoost()
+        try #require(explained.terms.weight == surface.weight)
+        try #require((0...1).contains(explained.terms.value))
         try #require(served.campaigns[index] == explained.campaign)
         reasons.insert(reason)
       }

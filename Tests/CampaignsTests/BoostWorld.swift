@@ -79,6 +79,8 @@ struct BoostWorld {
     world.policy.surfaces = [
       "radio": SurfaceBoost(weight: extreme ? amount(&random) : 0.7, cap: 1.5),
       "home": SurfaceBoost(weight: 2, cap: extreme ? amount(&random) : 0.25),
+      "search": SurfaceBoost(
+        weight: random.next() % 3 == 0 ? 0 : 1, cap: random.next() % 3 == 0 ? 0 : 1),
     ]
     return world
   }

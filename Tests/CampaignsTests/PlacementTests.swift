@@ -57,6 +57,33 @@ import Testing
     }
   }
 
+  /// Where the boost is 0 no slot is paid for; the reason says why.
+  @Test(arguments: [(0, 1), (1, 0), (0, 0)] as [(Double, Double)])
+  func aSurfaceThatTakesNoBoostsGetsNoPlacements(weight: Double, cap: Double) throws {
+    var world = world(.thompson)
+    world.policy.surfaces["radio"] = SurfaceBoost(weight: weight, cap: cap)
+    let board = try world.board
+    try BoostWorld.Request().with(board) { view in
+      #expect(options(view).isEmpty)
+      let served = ServedBoosts(view, rows: [0, 7, 9], scores: [0.1, 0.1, 0.1])
+      #expect(served.boosts == [0, 0, 0])
+      let off = BoostReason.surfaceOff.rawValue
+      #expect(served.reasons == [off, off, BoostReason.noCampaign.rawValue])
+    }
+  }
+
+  /// A gain that is too small for any boost is none.
+  @Test func whatHasNoBoostIsNotPlaced() throws {
+    var world = world(.none)
+    world.policy.surfaces["radio"] = SurfaceBoost(weight: 1e-60, cap: 1)
+    let board = try world.board
+    try BoostWorld.Request().with(board) { view in
+      #expect(view.place(options(view), slots: 4).placements.isEmpty)
+      let served = ServedBoosts(view, rows: [0], scores: [0.1])
+      #expect(served.reasons == [BoostReason.worthless.rawValue])
+    }
+  }
+
   /// Against the share of placements over many seeds: what the propensity stands for.
   @Test func propensitiesAreSharesOfDraws() throws {
     let board = try world(.thompson).board

@@ -48,6 +48,7 @@ struct ServingLimitsTests {
           [
             "messageBytes": "connectionBufferedBytes",
             "connectionOutboundBytes": "processOutboundBytes",
+            "campaignMessageBytes": "campaignBufferedBytes",
             "shardQueueNanoseconds": "batchQueueNanoseconds",
             "reservationNanoseconds": "leaseNanoseconds",
           ][setting.name] == second.name
@@ -61,6 +62,9 @@ struct ServingLimitsTests {
   @Test func multiplesFollowUnlessGiven() throws {
     let small = try ServingLimits(replacing: ["messageBytes": 4_096])
     #expect(small.connectionBufferedBytes == 16_384)
+    let long = try ServingLimits(
+      replacing: ["messageBytes": 40 << 20, "arenaBytes": 1 << 30, "candidates": 3])
+    #expect((long.campaignMessageBytes, long.campaignBufferedBytes) == (40 << 20, 80 << 20))
     let both = try ServingLimits(
       replacing: ["messageBytes": 4_096, "connectionBufferedBytes": 5_000])
     #expect(both.connectionBufferedBytes == 5_000)

@@ -3,6 +3,7 @@ the example client are tried against. It is simple, and not right about money: i
 once and knows nothing of budgets."""
 
 import hashlib
+import threading
 from concurrent import futures
 
 import grpc
@@ -27,6 +28,8 @@ class CampaignDouble:
         self.campaigns, self.documents = {}, []
         self.settled, self.sequences, self.breaks, self.lists = set(), [], 0, True
         self.released, self.releases = set(), []
+        # Applying takes so long, or until the event.
+        self.held, self.held_seconds = threading.Event(), 0
         self.server = grpc.server(futures.ThreadPoolExecutor(8))
         scorer = generated.score_rpc.PromotionScoreServiceServicer()
         allocator = allocation_pb2_grpc.PromotionAllocationServiceServicer()
@@ -41,6 +44,7 @@ class CampaignDouble:
         self.server.start()
 
     def close(self):
+        self.held.set()
         self.server.stop(0)
 
     # Scores
@@ -140,6 +144,9 @@ class CampaignDouble:
 
     def ApplyCampaigns(self, request, context):
         self.documents.append(request.document)
+        if "away" in request.document:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+        self.held.wait(self.held_seconds)
         answer = self.campaign.ApplyCampaignsResponse(applied=not request.dry_run)
         if "taken" in request.document:
             answer.applied = False
@@ -148,6 +155,9 @@ class CampaignDouble:
         change = answer.changes.add(campaign_id="summer-drop", kind=2)
         change.fields.add(field="budget.amount", before="1.00", after="2500.00")
         answer.changes.add(campaign_id="other", kind=1)
+        if "warned" in request.document:
+            answer.changes_left_out, answer.added = 3, 4
+            answer.warnings.add(line=4, field="campaigns[0].items", reason="1 of 2 is not known")
         return answer
 
     def GetCampaign(self, request, context):

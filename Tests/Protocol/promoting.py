@@ -188,14 +188,15 @@ class Promoter:
 
     # MARK: Delivery
 
-    def batch(self, sequence, tokens, goal=False):
+    def batch(self, sequence, tokens, goal=False, when=0):
         return self.delivery.ReportExposuresRequest(sequence=sequence, exposures=[
-            self.delivery.Exposure(token=token, goal=goal) for token in tokens])
+            self.delivery.Exposure(token=token, goal=goal, time_unix_ms=when)
+            for token in tokens])
 
-    def report(self, tokens, goal=False):
+    def report(self, tokens, goal=False, when=0):
         """One batch in a call of its own: an ExposureOutcome for each token."""
         answer, = self.deliveries.ReportExposures(
-            iter([self.batch(1, tokens, goal)]), timeout=process.patience(60))
+            iter([self.batch(1, tokens, goal, when)]), timeout=process.patience(60))
         outcomes = [self.delivery.EXPOSURE_OUTCOME_SETTLED] * len(tokens)
         for one in answer.exceptions:
             assert one.sequence == 1 and outcomes[one.index] == 1, answer

@@ -69,13 +69,38 @@ def test_fewer_than_slots(promote):
                                                                "end": instant(2)}))
     eventually(lambda: promoter.allocate(items=promoter.items[:90], slots=2).unfilled_reason
                == score.REASON_MARKET)
-    assert not promoter.allocate(items=[], slots=3).placements
+    answer = promoter.allocate(items=[], slots=3)
+    assert not answer.placements and answer.unfilled_reason == score.REASON_NO_CANDIDATES
+
+
+def test_what_is_promoted_is_told_first(promote):
+    """Of what is promoted and not placed the reason, not that most of the others are not promoted;
+    of items that are placed that no more are left."""
+    promoter = promote()
+    score, items = promoter.score, promoter.items
+    boosted(promoter, 2, budget="0.03", caps=caps(user_campaign=2))
+    assert promoter.allocate(items=items, slots=1).unfilled_reason == score.REASON_OK
+    answer = promoter.allocate(items=items, slots=5)
+    assert len(answer.placements) == 1 and answer.unfilled_reason == score.REASON_CAPPED, answer
+    assert promoter.allocate(items=items, slots=5).unfilled_reason == score.REASON_CAPPED
+    answer = promoter.allocate(promoter.users[1], items, slots=5)
+    assert len(answer.placements) == 1, answer
+    eventually(lambda: promoter.allocate(promoter.users[2], items, slots=5).unfilled_reason
+               == score.REASON_BUDGET_SPENT, 5)
+    promoter.apply(campaign("two", items[10:13]))
+    answer = promoter.allocate(items=items[10:13] * 2, slots=9)
+    assert len(answer.placements) == 3, answer
+    assert answer.unfilled_reason == score.REASON_NO_CANDIDATES, answer
+    promoter.pause("two")
+    eventually(lambda: promoter.allocate(items=items[5:15], slots=9).unfilled_reason
+               == score.REASON_PAUSED)
 
 
 def test_worth_nothing_is_not_placed(promote):
     promoter = promote()
     boosted(promoter, worth="0")
-    assert not promoter.allocate(slots=3).placements
+    answer = promoter.allocate(slots=3, items=promoter.items[:60])
+    assert not answer.placements and answer.unfilled_reason == promoter.score.REASON_WORTHLESS
     assert promoter.state("one").reserved_micros == 0
 
 
@@ -283,6 +308,37 @@ def test_propensity(promote):
     assert any(one.propensity < 1 for one in places)
     assert len({one.item_id for one in places}) > 1
     assert np.isfinite([one.boost for one in places]).all()
+
+
+@pytest.mark.parametrize("goal", [False, True])
+def test_what_is_heard_moves_the_boost(promote, goal):
+    """Hundreds of exposures without a goal take the boosts of a campaign that explores away, goals
+    keep them up, and a restart forgets nothing."""
+    promoter = promote()
+    boosted(promoter, 100, exploration="thompson")
+
+    def mean():
+        answers = [promoter.boosts(user, promoter.items[:100]) for user in promoter.users]
+        scores = np.concatenate([answer.scores for answer in answers])
+        return np.mean([answer.boosts for answer in answers]) / np.mean(scores) / 500
+
+    before = mean()
+    assert 0.7 < before < 1.3, before
+    tokens = []
+    while len(tokens) < 800:
+        for user in promoter.users:
+            tokens += [one.token for one in promoter.allocate(user, slots=100).placements]
+    promoter.report(tokens, goal=goal)
+
+    def has_moved():
+        # Every exposure a goal: as many as there can be, a value of 1.
+        value = mean()
+        return value > 1.5 if goal else value < 0.1
+
+    eventually(has_moved, 5)
+    promoter.stop()
+    promoter = promote()
+    assert has_moved(), mean()
 
 
 def test_score_reads_what_allocate_binds(promote):

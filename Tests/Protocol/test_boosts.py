@@ -119,7 +119,7 @@ def test_reasons(promote):
               "surface": score.REASON_SURFACE, "tier": score.REASON_TIER,
               "segment": score.REASON_SEGMENT, "later": score.REASON_NOT_IN_FLIGHT,
               "capped": score.REASON_CAPPED, "spent": score.REASON_BUDGET_SPENT,
-              "worthless": score.REASON_OK, "off": score.REASON_NOT_IN_FLIGHT}
+              "worthless": score.REASON_WORTHLESS, "off": score.REASON_PAUSED}
     keys = sum(tenth[:10], []) + tenth[10] + [5, 6, 7, 8, 9]
     expected = sum([[reason] * 5 for reason in wanted.values()], [])
     expected += [score.REASON_NO_CAMPAIGN] * 5 + [score.REASON_UNKNOWN_ITEM] * 5
@@ -245,6 +245,20 @@ def test_weights_and_caps_of_surfaces(promote, surface, weight, cap):
                          scale=2_000.0, cap=cap)
         assert np.float32(boost) == wanted and boost <= cap
     assert len(set(answer.boosts)) > 1 or cap == 0.125 or cap == 1.0
+
+
+@pytest.mark.parametrize("limits", [{"weight": 0}, {"cap": 0}])
+def test_a_surface_without_boosts(promote, limits):
+    """Every zero says so, and no slot is paid for there."""
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:5]), boost={"surfaces": {"radio": limits}})
+    answer, off = promoter.boosts(items=promoter.items[:5]), promoter.score.REASON_SURFACE_OFF
+    assert answer.all_boost_reason == off and not any(answer.boosts), answer
+    placed = promoter.allocate(items=promoter.items[:5])
+    assert not placed.placements and placed.unfilled_reason == off, placed
+    assert promoter.state("one").reserved_micros == 0
+    assert promoter.boosts(items=promoter.items[:5], surface="home").all_boost_reason == (
+        promoter.score.REASON_OK)
 
 
 # MARK: Holdout

@@ -206,7 +206,7 @@ def test_report_is_not_held_by_many_batches(double):
 @pytest.mark.parametrize("line, reason", [
     ("nonsense", "it is no JSON object"), ("[]", "it is no JSON object"),
     ('{"time": 1}', "token is missing"), ('{"token": 5}', "token has another type"),
-    ('{"token": "%%"}', "token is no base64"), ('{"token": ""}', "token is no base64"),
+    ('{"token": "%%"}', "token is no base64"), ('{"token": ""}', "token is empty"),
     ('{"token": "AAAA", "time": "noon"}', "a time is RFC 3339"),
     ('{"token": "AAAA", "goal": 1}', "goal has another type"),
     ('{"token": "AAAA", "gaol": true}', "there is no key gaol; there are token, time, goal"),
@@ -261,7 +261,7 @@ def test_release_of_many_tokens_goes_in_calls_that_are_taken(double):
     ("nonsense", "it is no JSON object"), ("[]", "it is no JSON object"),
     ("{}", "it has neither token nor placements"), ('{"token": 5}', "token has another type"),
     ('{"placements": [{}]}', "token is missing"), ('{"token": "%%"}', "token is no base64"),
-    ('{"placements": [{"token": ""}]}', "token is no base64"),
+    ('{"placements": [{"token": ""}]}', "token is empty"),
     ('{"placements": {}}', "placements has another type"),
     ('{"placements": [], "token": "AAAA"}', "one of them is expected"),
     ('{"token": "' + "A" * 200_000 + '"}', "over 65536 bytes")])
@@ -275,7 +275,7 @@ def test_release_ends_at_a_faulty_line(double, line, reason):
 
 def test_release_of_nothing(double):
     assert parsed(double, "release", input="")["tokens"] == 0 and double.releases == []
-    assert "token 2 is no base64" in run(double, "release", "AAAA", "%", code=2).stderr
+    assert "token 2: token is no base64" in run(double, "release", "AAAA", "%", code=2).stderr
     assert "not both" in run(double, "release", "AAAA", "-f", "x", code=2).stderr
     assert "cannot read" in run(double, "release", "-f", "/no/such/file", code=2).stderr
     assert double.releases == []

@@ -1,8 +1,12 @@
 """ApplyCampaigns with documents that are wrong: line, field, reason; nothing half-applied."""
 
+import random
+
+import grpc
 import pytest
 
 import process
+import wire
 from promoting import CODE, Promoter, campaign, caps, document, instant, refused
 
 
@@ -235,14 +239,46 @@ def test_a_hundred_thousand_lines(promote):
 
 
 def test_documents_over_a_message(promote):
-    """Too long for a message is said so, and `--limit messageBytes` moves it."""
-    promoter = promote()
-    text = document(campaign("two", promoter.items[:3])) + "#" * (4 << 20)
-    error = refused(lambda: promoter.send(text), CODE.RESOURCE_EXHAUSTED)
+    """A file may be longer than other messages; too long is said so, and what moves it."""
+    promoter = promote("--limit", "campaignMessageBytes=5MiB")
+    text = document(campaign("two", promoter.items[:3])) + "#" * (5 << 20)
+    error = refused(lambda: promoter.send(text), CODE.RESOURCE_EXHAUSTED,
+                    "serve --limit campaignMessageBytes=")
     assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"] == "-1"
+    # Other messages keep their bound.
+    error = refused(lambda: promoter.get("a" * (5 << 20)), CODE.RESOURCE_EXHAUSTED,
+                    "serve --limit messageBytes=")
     promoter.stop()
-    promoter = promote("--limit", "messageBytes=16777216", "--limit", "arenaBytes=67108864")
+    promoter = promote()
     assert promoter.send(text).applied
+    # Compressed, too; and what never becomes whole is bounded.
+    noise = "".join(f"# {random.getrandbits(400):x}\n" for _ in range(60_000))
+    answer = promoter.campaigns.ApplyCampaigns(
+        promoter.campaign.ApplyCampaignsRequest(document=text[:-(5 << 20)] + noise),
+        compression=grpc.Compression.Gzip, timeout=process.patience(60))
+    assert len(noise) > 5 << 20 and answer.applied and answer.unchanged == 1, answer
+
+
+def test_unfinished_documents_are_bounded(promote):
+    """Of all connections together; other calls go on, and what was held is free afterwards."""
+    promoter = promote("--loops", 1, "--limit", "campaignMessageBytes=5MiB", "--limit",
+                       "campaignBufferedBytes=6MiB")
+    whole = wire.message(b"\xff" * (5 << 20))
+    headers = wire.request_headers("/crescendo.v1.CampaignService/ApplyCampaigns")
+    with wire.Connection(promoter.server.port) as first, \
+            wire.Connection(promoter.server.port) as second:
+        held = first.open(headers)
+        first.data(held, whole[:4 << 20])
+        first.ping()
+        turned_away = second.open(headers)
+        second.data(turned_away, whole[:-1])
+        answer = second.wait(turned_away)
+        assert answer.code == "RESOURCE_EXHAUSTED", answer
+        assert "campaignBufferedBytes" in answer.text, answer
+        assert promoter.apply(campaign("two", promoter.items[:3])).added == 1
+    with wire.Connection(promoter.server.port) as third:
+        answer = third.call(b"\xff" * (5 << 20), headers)
+        assert answer.code == "INTERNAL", f"the message is read, and is none: {answer}"
 
 
 # MARK: Messages that are none

@@ -39,6 +39,15 @@ def test_a_gap(heard, second):
     assert str(second) in raised.value.details() and "6" in raised.value.details(), raised.value
     talk.end()
     assert heard.state("one").exposures == 1
+    # It need not have been waited for.
+    call = heard.deliveries.ReportExposures(iter(
+        [heard.batch(5, [b"x"]), heard.batch(6, tokens[:1]), heard.batch(8, tokens[1:])]))
+    answers = []
+    with pytest.raises(grpc.RpcError) as raised:
+        for one in call:
+            answers.append(one)
+    assert raised.value.code() == CODE.OUT_OF_RANGE, raised.value
+    assert answers and answers[-1].acked_through == 6, answers
     assert heard.report(tokens) == [heard.delivery.EXPOSURE_OUTCOME_DUPLICATE,
                                     heard.delivery.EXPOSURE_OUTCOME_SETTLED]
 
@@ -88,15 +97,27 @@ def test_repeated(heard):
 
 def test_goals_count_once(heard):
     """With the exposure or after it, by a repeated report; never before it."""
-    tokens = heard.tokens(4)
+    Outcome, tokens = heard.delivery, heard.tokens(4)
+    again, added = Outcome.EXPOSURE_OUTCOME_DUPLICATE, Outcome.EXPOSURE_OUTCOME_GOAL_ADDED
     heard.report(tokens[:2], goal=True)
     assert heard.state("one").goals == 2
-    heard.report(tokens, goal=False)
+    assert heard.report(tokens, goal=False) == [again] * 2 + [1, 1]
     assert heard.state("one").goals == 2
-    for _ in range(3):
-        heard.report(tokens, goal=True)
+    assert heard.report(tokens, goal=True) == [again] * 2 + [added] * 2
+    for _ in range(2):
+        assert heard.report(tokens, goal=True) == [again] * 4
     state = heard.state("one")
     assert (state.exposures, state.goals, state.settled_micros) == (4, 4, 40_000)
+
+
+def test_times_that_cannot_be(heard):
+    """Long before the placement or in the future: refused, and good for another report."""
+    Outcome, token, now = heard.delivery, heard.tokens(1)[0], int(time.time() * 1_000)
+    before = heard.state("one")
+    for when in (-1, 1, -(1 << 63), (1 << 63) - 1, now - 1_200_000, now + 1_200_000):
+        assert heard.report([token], when=when) == [Outcome.EXPOSURE_OUTCOME_INVALID_TIME], when
+    assert heard.state("one") == before
+    assert heard.report([token], when=now - 300_000) == [Outcome.EXPOSURE_OUTCOME_SETTLED]
 
 
 def test_after_a_release(heard):
@@ -165,11 +186,10 @@ def test_tokens_of_another_server(heard, promote, tmp_path):
     assert other.report([token]) == [other.delivery.EXPOSURE_OUTCOME_FORGED]
     assert other.release([token]) == [other.allocation.RELEASE_OUTCOME_FORGED]
     third = tmp_path / "third"
-    third.mkdir(mode=0o700)
+    promote(data=third).stop()
     key = tmp_path / "data/token.key"
     assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
     (third / "token.key").write_bytes(key.read_bytes())
-    (third / "token.key").chmod(0o600)
     other = promote(data=third)
     other.apply(campaign("one", other.items))
     assert other.report([token]) == [other.delivery.EXPOSURE_OUTCOME_UNKNOWN_RESERVATION]

@@ -81,6 +81,9 @@ def test_eligibility(promote, change, field, reason):
     # Five candidates in each of the batches.
     assert BATCHES * 5 // 4 < counts[reason] < BATCHES * 5 * 4, answer
     assert counts[reason] == answer.candidates and answer.boosted == 0, answer
+    # What it is: an estimate.
+    assert answer.sampled_one_in > 1 and counts[reason] % answer.sampled_one_in == 0, answer
+    assert "about" in answer.summary and f"one batch in {answer.sampled_one_in}" in answer.summary
 
 
 def test_caps(promote):
@@ -92,6 +95,36 @@ def test_caps(promote):
     ask(promoter)
     cause, counts, answer = diagnose(promoter, "one")
     assert cause == "CAPS" and max(counts, key=counts.get) == "CAPPED", answer
+
+
+def test_caps_of_allocations(promote):
+    """What only Allocate sees, at the user's shard, counts."""
+    promoter = promote()
+    promoter.apply(modest("one", promoter.items[:5], caps=caps(user_campaign=1)))
+    for user in promoter.users:
+        placed, = promoter.allocate(user).placements
+        promoter.report([placed.token])
+    for at in range(BATCHES):
+        assert not promoter.allocate(promoter.users[at % 64], promoter.items[:5]).placements
+    cause, counts, answer = diagnose(promoter, "one")
+    assert cause == "CAPS" and counts["CAPPED"] > BATCHES * 5 // 4, answer
+    assert answer.boosted <= answer.candidates - counts["CAPPED"], answer
+
+
+def test_ended_with_reservations(promote):
+    """Placements that nobody reported are the cause; when they are, its flight is."""
+    promoter = promote()
+    promoter.apply(campaign("one", promoter.items[:5],
+                            flight={"start": instant(-1), "end": instant(2 / 86_400)}))
+    tokens = [one.token for one in promoter.allocate(slots=5).placements]
+    promoter.report(tokens[:2])
+    cause, summary = eventually(lambda: (lambda cause, _, answer: (
+        answer.state.status == promoter.campaign.CampaignState.STATUS_ENDED
+        and (cause, answer.summary)))(*diagnose(promoter, "one")), 10)
+    assert cause == "NOT_REPORTED" and "0.03" in summary and "0.02" in summary, summary
+    promoter.report(tokens[2:])
+    cause, _, answer = diagnose(promoter, "one")
+    assert cause == "NOT_IN_FLIGHT" and "0.05" in answer.summary, answer
 
 
 def test_outbid(promote):
@@ -118,6 +151,7 @@ def test_price(promote):
     cause, counts, answer = diagnose(promoter, "one")
     assert cause == "PRICE" and max(counts, key=counts.get) == "PACED", answer
     assert str(price) in answer.summary and answer.state.planned_micros > 2_900_000, answer
+    assert "behind its plan" in answer.summary, answer
 
 
 def even(promoter):

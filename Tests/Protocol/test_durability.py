@@ -135,4 +135,4 @@ def test_an_audit_sees_what_was_changed(generated, shelf, tmp_path, change):
     assert process.run("ledger", "audit", "--data", data).returncode == 0
     spoil(data, change)
     done = process.run("ledger", "audit", "--data", data)
-    assert done.returncode == 1 and "bad entry" in done.stdout, process.explain(done)
+    assert done.returncode == 1 and "not clean: entry " in done.stdout, process.explain(done)

@@ -12,6 +12,7 @@ from promoting import campaign, caps, spread
 
 PAIRS = int(os.environ.get("CRESCENDO_EXPLAINED_PAIRS", "20000"))
 BATCH = 500
+SURFACES = {"radio": (0.1, 15.5), "home": (7.7, 0.3)}
 TERMS = ["raw", "calibrated", "value", "worth", "price", "cost", "gain", "weight", "scale", "cap"]
 
 
@@ -43,8 +44,8 @@ def test_terms_give_the_served_boost(promote, seed):
     promoter, dice = promote(), random.Random(seed)
     promoter.apply(
         *[drawn(promoter, dice, at) for at in range(20)],
-        boost={"scale_micros": 1_234_567, "surfaces": {"radio": {"weight": 0.1, "cap": 15.5},
-                                                       "home": {"weight": 7.7, "cap": 0.3}}},
+        boost={"scale_micros": 1_234_567, "surfaces": {
+            name: {"weight": weight, "cap": cap} for name, (weight, cap) in SURFACES.items()}},
         holdout={"salt": "e", "percent": 10})
     pairs, boosted, clipped, reasons = 0, 0, 0, set()
     while pairs < PAIRS:
@@ -64,6 +65,10 @@ def test_terms_give_the_served_boost(promote, seed):
             got = np.float32(answer.boosts[at])
             assert got.tobytes() == wanted.tobytes(), (got, wanted, one, spread(answer)[at])
             assert terms["gain"] == gain, one
+            # What the file says, whatever the reason.
+            surface = SURFACES.get(request.context.surface, (1, 1))
+            assert (terms["weight"], terms["cap"], terms["scale"]) == (*surface, 1_234_567), one
+            assert 0 <= terms["value"] <= 1, one
             raw = answer.raw_scores[at]
             assert terms["raw"] == raw or np.isnan(raw) and np.isnan(terms["raw"]), (raw, one)
             assert np.float32(terms["calibrated"]) == np.float32(answer.scores[at]), one

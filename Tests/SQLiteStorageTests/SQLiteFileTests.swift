@@ -12,6 +12,7 @@ import Testing
   private func make() throws {
     let storage = try SQLiteStorage(path: folder.path)
     for id in UInt64(1)...2_000 { try commit(storage, id) }
+    try storage.close()
   }
 
   private func commit(_ storage: SQLiteStorage, _ id: UInt64) throws {
@@ -49,7 +50,8 @@ import Testing
       try log.prefix(log.count * part / 40)
         .write(to: URL(filePath: "\(torn.path)/ledger.sqlite-wal"))
       try? FileManager.default.removeItem(atPath: "\(torn.path)/ledger.sqlite-shm")
-      // Before the tables are in the log there is no ledger: it is made anew.
+      // Before the tables are in the log there is no ledger, and without its mark it is made anew.
+      try FileManager.default.removeItem(atPath: "\(torn.path)/ledger.mark")
       let found = try entries(SQLiteStorage(path: torn.path))
       #expect(found.count % 2 == 0)
       #expect(found.map(\.entry.reservation) == (0..<found.count).map { UInt64($0) + 2 })
@@ -112,9 +114,9 @@ import Testing
 
   @Test func aLaterLayoutIsRefused() throws {
     try make()
-    folder.run("PRAGMA user_version = 2")
+    folder.run("PRAGMA user_version = 3")
     let error = #expect(throws: StorageError.self) { try SQLiteStorage(path: folder.path) }
-    #expect(error?.reason == "its layout has version 2, and this program knows 1")
+    #expect(error?.reason == "its layout has version 3, and this program knows 2")
     #expect(throws: StorageError.self) { try SQLiteReader(path: folder.path) }
   }
 

@@ -10,9 +10,9 @@ import Testing
 final class Folder {
   let path: String
 
-  init() {
+  init(named name: String = "") {
     path = FileManager.default.temporaryDirectory
-      .appending(path: "crescendo-ledger-\(UUID().uuidString)").path(percentEncoded: false)
+      .appending(path: "crescendo-ledger-\(UUID().uuidString)\(name)").path(percentEncoded: false)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -25,6 +25,15 @@ final class Folder {
     sqlite3_open(file, &handle)
     #expect(sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK)
     sqlite3_close(handle)
+  }
+
+  /// The bytes of each file.
+  func contents() throws -> [String: Data] {
+    var contents: [String: Data] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+      contents[name] = try Data(contentsOf: URL(filePath: "\(path)/\(name)"))
+    }
+    return contents
   }
 
   /// The files as they are now, somewhere else: what a killed process leaves.

@@ -41,7 +41,9 @@ import Testing
     for (path, name) in Self.counted {
       #expect(figures[keyPath: path] > 0, "\(name)")
     }
-    for outcome in [ExposureOutcome.duplicate, .settledLate, .expired, .unknownReservation] {
+    for outcome in [
+      ExposureOutcome.duplicate, .goalAdded, .settledLate, .expired, .unknownReservation,
+    ] {
       #expect(figures.outcomes[Int(outcome.rawValue)] > 0, "\(outcome)")
     }
     for outcome in [ReleaseOutcome.released, .alreadyReleased, .settled] {

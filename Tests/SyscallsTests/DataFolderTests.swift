@@ -30,12 +30,12 @@ import Testing
       #expect(try folder.secret("key", byteCount: 4) == [5, 6, 7, 8])
       let attributes = try FileManager.default.attributesOfItem(atPath: path + "/key")
       #expect(attributes[.posixPermissions] as? Int == 0o600)
-      #expect(throws: SystemError(call: "read", number: EINVAL, subject: path + "/key")) {
+      #expect(throws: SecretFileError.size(path: path + "/key", found: 4, wanted: 5)) {
         try folder.secret("key", byteCount: 5)
       }
       try FileManager.default.setAttributes(
         [.posixPermissions: 0o640], ofItemAtPath: path + "/key")
-      #expect(throws: SystemError(call: "read", number: EPERM, subject: path + "/key")) {
+      #expect(throws: SecretFileError.open(path: path + "/key", mode: 0o640)) {
         try folder.secret("key", byteCount: 4)
       }
     }
@@ -47,7 +47,9 @@ import Testing
       try folder.writeSecret("real", [1])
       try FileManager.default.createSymbolicLink(
         atPath: path + "/key", withDestinationPath: "real")
-      #expect(throws: SystemError.self) { try folder.secret("key", byteCount: 1) }
+      #expect(throws: SecretFileError.notRegular(path: path + "/key")) {
+        try folder.secret("key", byteCount: 1)
+      }
     }
   }
 

@@ -70,6 +70,34 @@ private func repacked(_ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor
     #expect(decoded.faultsLeftOut == 32 && !decoded.applied)
   }
 
+  @Test func changesOfManyCampaignsAreCounted() throws {
+    var response = ApplyCampaignsResponseMessage()
+    (response.added, response.changed, response.unchanged) = (1, 30_000, 100_000)
+    response.warnings = (0..<130).map {
+      CampaignFaultMessage(line: UInt32($0), field: "campaigns[\($0)].items", reason: "unknown")
+    }
+    response.changes = (0..<130_001).map { at in
+      let id = String(repeating: "c", count: 60) + "\(at)"
+      let kind: CampaignChangeMessage.Kind =
+        at == 130_000 ? .added : at % 13 < 3 ? .changed : .unchanged
+      return CampaignChangeMessage(campaignID: id, kind: kind)
+    }
+    let bytes = response.encoded()
+    #expect(bytes.count < Limits.campaignAnswerBytes + 20_000)
+    var decoded = try ApplyCampaignsResponseMessage.decoded(bytes)
+    #expect((decoded.added, decoded.changed, decoded.unchanged) == (1, 30_000, 100_000))
+    #expect(decoded.changes.allSatisfy { $0.kind == .changed })
+    #expect(decoded.changes.count + Int(decoded.changesLeftOut) == 130_001)
+    #expect(decoded.changes.count > 20_000)
+    #expect(decoded.warnings.count == 100 && decoded.warningsLeftOut == 30)
+    // What changes nothing goes first, and then nothing else has to.
+    response.changes.removeAll { $0.campaignID.hasSuffix("1") }
+    response.changes.removeAll { $0.kind == .changed }
+    response.changes.append(CampaignChangeMessage(campaignID: "last", kind: .changed))
+    decoded = try ApplyCampaignsResponseMessage.decoded(response.encoded())
+    #expect(decoded.changes.map(\.kind) == [.added, .changed])
+  }
+
   @Test func statesSeriesAndPages() throws {
     var get = GetCampaignResponseMessage()
     get.state = state("summer-drop")
@@ -107,6 +135,7 @@ private func repacked(_ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor
     response.candidates = 3
     response.boosted = 2
     response.placed = 1
+    response.sampledOneIn = 64
     let bytes = response.encoded()
     #expect(try DiagnoseCampaignResponseMessage.decoded(bytes) == response)
     #expect(repacked(bytes, crescendo__v1__diagnose_campaign_response__descriptor) == bytes)

@@ -165,7 +165,7 @@ private struct ReportGenerator {
     let exceptions = (0..<200).map {
       ExposureException(
         sequence: .max - UInt64($0), index: UInt32($0 * 50),
-        outcome: ExposureOutcome.allCases[$0 % 7])
+        outcome: ExposureOutcome.allCases[$0 % 9])
     }
     let bytes = ReportExposuresResponseEncoder.encode(
       ackedThrough: 12, settled: 1 << 40, exceptions: exceptions, leftOut: 3)
@@ -180,7 +180,7 @@ private struct ReportGenerator {
     #expect(
       ExposureOutcome.allCases.map { ScoreVocabulary.exposureOutcomeName(Int32($0.rawValue)) } == [
         "SETTLED", "DUPLICATE", "SETTLED_LATE", "UNPAID", "FORGED", "EXPIRED",
-        "UNKNOWN_RESERVATION",
+        "UNKNOWN_RESERVATION", "INVALID_TIME", "GOAL_ADDED",
       ])
   }
 

@@ -14,7 +14,7 @@ from ledger_load import COST, NAMES, Account, audit
 from promoting import CODE, Promoter
 
 # Records of a start: on a folder without a ledger, and on one with.
-FRESH_START, START = 95, 14
+FRESH_START, START = 111, 23
 SYNCHRONOUS = ("OFF", "NORMAL")
 # What can be broken on purpose: what the disk forgets, or how SQLite is told to sync.
 BROKEN = disk.FORGETS + SYNCHRONOUS

@@ -105,7 +105,7 @@ struct DocumentReading {
   @discardableResult
   private mutating func head(_ root: Node) -> NodeReader.Fields? {
     reader.path = []
-    guard let fields = reader.fields(root, NodeReader.documentKeys) else { return nil }
+    guard let fields = reader.fields(root, CampaignKeys.document) else { return nil }
     document.policy = reader.policy(fields, context.catalog)
     document.currencyLine = fields["currency"].map(reader.line)
     return fields

@@ -2,18 +2,13 @@ internal import Core
 internal import Yams
 
 extension NodeReader {
-  static let campaignKeys = [
-    "id", "items", "items_file", "flight", "budget", "cost", "worth", "markets", "surfaces",
-    "tiers", "segments", "caps", "pacing", "minimum_exposures", "exploration",
-  ]
-
   /// nil after a fault.
   mutating func campaign(
     _ node: Node, _ context: CampaignFile.Context
   ) -> (campaign: Campaign, place: CampaignDocument.Place)? {
     let before = log.count
     let required = ["id", "flight", "budget", "cost", "worth"]
-    guard let fields = fields(node, Self.campaignKeys, required: required) else { return nil }
+    guard let fields = fields(node, CampaignKeys.campaign, required: required) else { return nil }
     let catalog = context.catalog
     let id = value(fields, "id") { $0.id($1) }
     let items = items(node, fields, context.itemFile)
@@ -71,7 +66,8 @@ extension NodeReader {
   }
 
   private mutating func budget(_ node: Node) -> Micros? {
-    guard let fields = fields(node, ["amount"], required: ["amount"]) else { return nil }
+    let keys = CampaignKeys.budget
+    guard let fields = fields(node, keys, required: keys) else { return nil }
     return value(fields, "amount") { reader, node in
       guard let amount = reader.amount(node) else { return nil }
       if amount > .zero { return amount }
@@ -81,14 +77,15 @@ extension NodeReader {
   }
 
   private mutating func money(_ node: Node, per unit: String) -> Micros? {
-    let keys = ["per", "amount"]
+    let keys = CampaignKeys.money
     guard let fields = fields(node, keys, required: keys) else { return nil }
     _ = value(fields, "per") { $0.word($1, [unit]) }
     return value(fields, "amount") { $0.amount($1) }
   }
 
   private mutating func pacing(_ node: Node) -> PacingMode? {
-    guard let fields = fields(node, ["mode"], required: ["mode"]) else { return nil }
+    let keys = CampaignKeys.pacing
+    guard let fields = fields(node, keys, required: keys) else { return nil }
     return value(fields, "mode") {
       $0.word($1, PacingMode.allCases.map(\.rawValue)).flatMap(PacingMode.init)
     }
@@ -144,7 +141,7 @@ extension NodeReader {
   }
 
   private mutating func cap(_ node: Node, _ catalog: CampaignVocabulary) -> CapRule? {
-    let keys = ["scope", "limit", "window"]
+    let keys = CampaignKeys.cap
     guard let fields = fields(node, keys, required: keys) else { return nil }
     let scope = value(fields, "scope") { reader, node -> CapScope? in
       guard let word = reader.word(node, CapScope.allCases.map(\.name)) else { return nil }

@@ -2,8 +2,6 @@ internal import Core
 internal import Yams
 
 extension NodeReader {
-  static let documentKeys = ["currency", "boost", "holdout", "campaigns"]
-
   mutating func policy(_ fields: Fields, _ catalog: CampaignVocabulary) -> DocumentPolicy {
     DocumentPolicy(
       currency: value(fields, "currency") { $0.currency($1) },
@@ -19,7 +17,7 @@ extension NodeReader {
   }
 
   private mutating func boost(_ node: Node, _ catalog: CampaignVocabulary) -> BoostRule? {
-    guard let fields = fields(node, ["scale_micros", "surfaces"]) else { return nil }
+    guard let fields = fields(node, CampaignKeys.boost) else { return nil }
     let scale = value(fields, "scale_micros") { $0.whole($1, 1...Int64.max) }
     let surfaces = value(fields, "surfaces") { $0.surfaceBoosts($1, catalog) }
     return BoostRule(scaleMicros: scale ?? 1_000, surfaces: surfaces ?? [:])
@@ -44,7 +42,7 @@ extension NodeReader {
         if let known = catalog.surfaces, !known.contains(surface) {
           reader.unknown(key, surface, known)
         }
-        guard let fields = reader.fields(value, ["weight", "cap"]) else { return }
+        guard let fields = reader.fields(value, CampaignKeys.surface) else { return }
         boosts[surface] = SurfaceBoost(
           weight: reader.value(fields, "weight") { $0.factor($1) } ?? 1,
           cap: reader.value(fields, "cap") { $0.factor($1) } ?? 1)
@@ -54,7 +52,7 @@ extension NodeReader {
   }
 
   private mutating func holdout(_ node: Node) -> HoldoutRule? {
-    let keys = ["salt", "percent"]
+    let keys = CampaignKeys.holdout
     guard let fields = fields(node, keys, required: keys) else { return nil }
     let salt = value(fields, "salt") { $0.name($1) }
     let buckets = value(fields, "percent") { reader, node -> Int? in

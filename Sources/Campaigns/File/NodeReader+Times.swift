@@ -41,7 +41,7 @@ extension NodeReader {
   }
 
   mutating func flight(_ node: Node, now: Int64) -> Range<Int64>? {
-    let keys = ["start", "end"]
+    let keys = CampaignKeys.flight
     guard let fields = fields(node, keys, required: keys) else { return nil }
     let start = value(fields, "start") { $0.instant($1) }
     let end = value(fields, "end") { $0.instant($1) }

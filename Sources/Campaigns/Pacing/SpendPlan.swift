@@ -11,9 +11,9 @@ package struct SpendPlan: Sendable, Equatable {
   /// Micros.
   package let budget: Double
   /// Where this plan begins: moment, progress, and what was spent, micros.
-  private let anchor: Int64
+  package let anchor: Int64
   private let anchorProgress: Double
-  private let anchorSpent: Double
+  package let anchorSpent: Double
   /// Micros by progress.
   private let slope: Double
 

@@ -35,6 +35,10 @@ public struct ScoreResponse: Sendable, Equatable {
     case paced
     case holdout
     case tier
+    case paused
+    case worthless
+    case surfaceOff
+    case noCandidates
     /// A number that this client does not know, or 0, if the server does not say.
     case other(Int32)
   }

@@ -23,7 +23,7 @@ extension ScoreResponse.Reason: CustomStringConvertible {
     (1, .ok), (2, .unknownItem), (3, .deadline), (4, .overload), (10, .noCampaign),
     (11, .notInFlight), (12, .market), (13, .surface), (14, .segment), (15, .consent),
     (16, .recentlyPlayed), (17, .capped), (18, .budgetSpent), (19, .paced), (20, .holdout),
-    (21, .tier),
+    (21, .tier), (22, .paused), (23, .worthless), (24, .surfaceOff), (25, .noCandidates),
   ]
 
   init(number: Int32) {

@@ -18,7 +18,11 @@ func handleAllocate(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutabl
     work.pointee.stream = pointer
     work.pointee.kind = .allocation
     do throws(CallFailure) {
-      guard loop.campaigns != nil else { throw CampaignRuntime.off }
+      guard let campaigns = loop.campaigns else { throw CampaignRuntime.off }
+      // Before it costs anything.
+      guard campaigns.runtime.ledger.condition.isServing else {
+        throw CampaignRuntime.ledgerHasStopped
+      }
       var view = AllocateRequestView()
       if let failure = AllocateRequestDecoder.decode(
         call.message, into: &view, arena: work.pointee.arena)
@@ -41,6 +45,18 @@ func handleAllocate(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutabl
 struct AllocationWork {
   let pending: PendingCall
   let asked: AllocationAsked
+
+  /// Nobody is named, or only by a URI that the snapshot does not know.
+  static func noUser(_ uri: ByteSlice) -> CallFailure {
+    uri.isEmpty
+      ? CallFailure(
+        .invalidArgument, "Allocate needs user_id: caps and reservations are a user's",
+        field: "user_id")
+      : CallFailure(
+        .invalidArgument,
+        "the snapshot has no user \(uri.text), and Allocate needs one: send user_id",
+        field: "user_uri")
+  }
 }
 
 /// What an allocation asks for, and where its scores are, in the arena.
@@ -65,9 +81,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         view.request, call, startedNanoseconds: call.startedNanoseconds,
         deadlineNanoseconds: call.deadlineNanoseconds, into: &request, loop)
       guard pointee.call.pointee.userID != 0 else {
-        throw CallFailure(
-          .invalidArgument, "Allocate needs user_id: caps and reservations are a user's",
-          field: "user_id")
+        throw AllocationWork.noUser(request.userURI)
       }
     } catch {
       throw error.inside("request")
@@ -116,21 +130,22 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     guard let boost = pointee.boost, let rows = pointee.call.pointee.rows,
       let provenance = pointee.provenance?.pointee
     else { preconditionFailure("prepared before it is finished") }
-    let request = boost.request()
+    let request = boost.pointee.request()
     let options = request.options(
       rows: rows, calibrated: asked.outputs, count: asked.count, affordable: { _ in .max })
     var scores: [Int32: Float] = [:]
     for option in options { scores[option.position] = asked.scores[Int(option.position)] }
     let encoder = AllocationEncoder(
-      requestID: asked.requestID, provenance: provenance, inUse: boost.inUse,
-      audience: boost.audience, timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds,
+      requestID: asked.requestID, provenance: provenance, inUse: boost.pointee.inUse,
+      audience: boost.pointee.audience,
+      timeUnixMilliseconds: pointee.call.pointee.timeUnixMilliseconds,
       treesUsed: outcome.treesUsed, scores: scores,
       ledgerToUnix: loop.engine.clock.unixMilliseconds()
         - (loop.campaigns?.runtime.ledger.now() ?? 0))
     let items = loop.engine.serving.snapshot.items
     return AllocationRequest(
       user: asked.user, requestID: asked.requestID, digest: asked.digest, slots: asked.slots,
-      board: boost.inUse.board, request: request, options: options,
+      board: boost.pointee.inUse.board, request: request, options: options,
       reasons: reasons(asked, rows, request, loop),
       item: { items.id(Int($0)) }, encode: { encoder.encode($0, $1) })
   }

@@ -104,13 +104,19 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       boost.scopeWords = UnsafeMutableBufferPointer(start: words, count: CapRecord.wordsMost)
       boost.readScopes(of: user, campaigns.runtime.ledger)
     }
-    pointee.boost = boost
+    guard
+      let room = pointee.arena.pointee.allocate(byteCount: MemoryLayout<BoostWork>.stride)
+    else { throw ScoreWork.noRoom }
+    pointee.boost = room.bindMemory(to: BoostWork.self, capacity: 1)
+    pointee.boost?.initialize(to: boost)
   }
 
   /// Asks the user's shard what the user has had; then the batch is scored.
   func askShard(_ loop: LoopServices) {
     let user = pointee.call.pointee.userID
-    guard let runtime = loop.campaigns?.runtime, let words = pointee.boost?.scopeWords else {
+    guard let runtime = loop.campaigns?.runtime, let boost = pointee.boost,
+      let words = boost.pointee.scopeWords
+    else {
       preconditionFailure("boosts are prepared before a shard is asked")
     }
     let work = self
@@ -118,7 +124,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let isSent = runtime.ledger.onShard(runtime.ledger.shard(ofUserHash: splitmix64(user))) {
       let count = $0.copyScopes(of: user, into: words)
       Posted.to(eventLoop) {
-        work.pointee.boost?.scopeWordCount = count
+        boost.pointee.scopeWordCount = count
         work.pointee.services._withUnsafeGuaranteedRef { work.start($0) }
       }
     }
@@ -133,7 +139,8 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     let arena = pointee.arena
     let isCounted =
       pointee.boost.map {
-        CampaignTally.isCounted(seed: $0.seed, campaigns: $0.inUse.board.set.count)
+        CampaignTally.isCounted(
+          seed: $0.pointee.seed, campaigns: $0.pointee.inUse.board.set.count)
       } ?? false
     guard let outputs = arena.pointee.allocate(Double.self, count: count),
       let rows = arena.pointee.allocate(Int32.self, count: isPart ? count : 0),
@@ -153,7 +160,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
       let all = pointee.call.pointee.rows
     else { return (nil, []) }
     let (rows, outputs) = (answer.rows(of: all, memory), memory.outputs)
-    let request = boost.request()
+    let request = boost.pointee.request()
     var served = Campaigns.BoostColumns(
       boosts: columns.boosts, reasons: columns.reasons, keys: columns.campaignKeys)
     served.campaigns = memory.campaigns
@@ -163,7 +170,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
         request, rows: rows, calibrated: outputs, count: answer.candidates, served: campaigns)
     }
     var explanations: [ScoreExplanation] = []
-    if boost.wantsExplanations {
+    if boost.pointee.wantsExplanations {
       for index in 0..<answer.candidates {
         explanations.append(answer.explanation(index, rows[index], outputs[index], request))
       }
@@ -206,8 +213,19 @@ extension ScoreAnswer {
   /// The reason that all have, if they do.
   fileprivate func uniformReason(_ reasons: UnsafeMutablePointer<UInt8>) -> BoostReason? {
     guard candidates > 0 else { return nil }
-    for index in 1..<max(candidates, 1) where reasons[index] != reasons[0] { return nil }
-    return BoostReason(rawValue: reasons[0])
+    // Eight at a time.
+    let (bytes, first) = (UnsafeRawPointer(reasons), reasons[0])
+    let eight = UInt64(first) &* 0x0101_0101_0101_0101
+    var index = 0
+    while index + 8 <= candidates {
+      guard bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self) == eight else { return nil }
+      index += 8
+    }
+    while index < candidates {
+      guard reasons[index] == first else { return nil }
+      index += 1
+    }
+    return BoostReason(rawValue: first)
   }
 }
 

@@ -82,18 +82,30 @@ extension CampaignDesk {
     if now >= campaign.flight.upperBound { return .ended }
     if definition.isPaused { return .paused }
     if now < campaign.flight.lowerBound { return .scheduled }
-    return totals.spent + totals.reserved + campaign.cost > campaign.budget ? .spent : .running
+    if totals.spent + campaign.cost > campaign.budget { return .spent }
+    let isReserved = totals.spent + totals.reserved + campaign.cost > campaign.budget
+    return isReserved ? .reserved : .running
   }
 }
 
 extension ApplyCampaignsResponseMessage {
+  mutating func tell(_ changes: [CampaignDiff.Change], _ warnings: [FileFault]) {
+    self.changes = changes.map { CampaignChangeMessage($0) }
+    (added, changed, unchanged) = (count(.added), count(.changed), count(.unchanged))
+    self.warnings = warnings.map { CampaignFaultMessage($0) }
+  }
+
   /// Nothing was applied.
   init(_ faults: FileFaults) {
     self.init()
-    self.faults = faults.kept.map {
-      CampaignFaultMessage(line: UInt32(clamping: $0.line), field: $0.field, reason: $0.reason)
-    }
+    self.faults = faults.kept.map { CampaignFaultMessage($0) }
     faultsLeftOut = UInt32(clamping: faults.leftOut)
+  }
+}
+
+extension CampaignFaultMessage {
+  fileprivate init(_ fault: FileFault) {
+    self.init(line: UInt32(clamping: fault.line), field: fault.field, reason: fault.reason)
   }
 }
 

@@ -1,5 +1,7 @@
+internal import Allocation
 internal import Campaigns
 internal import Core
+internal import Executors
 internal import Wire
 
 /// "Why is my campaign not spending?"
@@ -22,10 +24,23 @@ extension CampaignDesk {
       return DiagnoseCampaignResponseMessage.ReasonCount(
         reason: Int32(reason.rawValue), count: counts[place.rawValue])
     }.sorted { $0.count > $1.count }
+    response.sampledOneIn = UInt32(CampaignTally.stride(campaigns: definitions.count))
     let finding = Finding(
       definition, response, counts, now: clock.unixMilliseconds())
     (response.cause, response.summary) = finding.leading
     return response
+  }
+
+  /// What shards have kept from a slot; this thread waits for them.
+  func keptAway(_ key: UInt64) -> KeptAway {
+    var sum = KeptAway()
+    for index in ledger.shards.indices {
+      let shot = OneShot<KeptAway>()
+      guard ledger.onShard(index, { shot.give($0.takeKept(of: key)) }) else { continue }
+      // A shard that has stopped tells no more.
+      sum += shot.wait(milliseconds: 1_000) ?? KeptAway()
+    }
+    return sum
   }
 }
 
@@ -35,6 +50,7 @@ private struct Finding {
   private let state: CampaignStateMessage
   private let counts: [UInt64]
   private let placed: UInt64
+  private let sampledOneIn: UInt32
   private let now: Int64
 
   init(
@@ -44,6 +60,7 @@ private struct Finding {
     self.definition = definition
     state = response.state
     placed = response.placed
+    sampledOneIn = response.sampledOneIn
     self.counts = counts
     self.now = now
   }
@@ -63,13 +80,13 @@ private struct Finding {
       return (.notInFlight, "its flight begins at \(RFC3339.text(flight.lowerBound))")
     }
     if now >= flight.upperBound {
-      return (.notInFlight, "its flight ended at \(RFC3339.text(flight.upperBound))")
+      return ended
     }
     if definition.isPaused { return (.paused, "it is paused; resume it") }
     if state.itemsKnown == 0 {
       return (.noItems, "none of its \(state.items) items is in the snapshot that is served")
     }
-    if state.status == .spent {
+    if state.status == .spent || state.status == .reserved {
       return (
         .budgetSpent,
         "\(Micros(state.settledMicros)) of \(Micros(state.budgetMicros)) \(currency) is spent and "
@@ -77,6 +94,19 @@ private struct Finding {
       )
     }
     return nil
+  }
+
+  /// What is reserved is still out: nobody has said that it was heard.
+  private var ended: (DiagnosisCause, String) {
+    let text =
+      "its flight ended at \(RFC3339.text(definition.campaign.flight.upperBound)); "
+      + "\(Micros(state.settledMicros)) of \(Micros(state.budgetMicros)) \(currency) is spent"
+    guard state.reservedMicros > 0 else { return (.notInFlight, text) }
+    return (
+      .notReported,
+      "\(text) and \(Micros(state.reservedMicros)) reserved: placements whose exposures were not "
+        + "reported, and which expire"
+    )
   }
 
   /// Whether it spends as planned, or would if exposures were reported.
@@ -102,18 +132,45 @@ private struct Finding {
     guard candidates >= UInt64(needed) else {
       return (
         .noDemand,
-        "requests had about \(candidates) candidates of its \(state.itemsKnown) items, and "
+        "requests had about \(candidates) candidates of its \(state.itemsKnown) items\(sample), and "
           + "\(needed) more exposures were planned by now"
       )
     }
-    let causes: [(DiagnosisCause, UInt64, String)] = [
+    let boosted = count(.boosted)
+    let most = causes.max { $0.1 < $1.1 }
+    guard let most, most.1 > boosted else {
+      return (
+        .noDemand,
+        "about \(boosted) of \(candidates) candidates were boosted\(sample) and \(placed) placed: "
+          + "callers allocate too little of what is boosted"
+      )
+    }
+    let share = 100 * most.1 / max(candidates, 1)
+    return (
+      most.0, "about \(most.1) of \(candidates) candidates (\(share) %)\(sample): \(most.2)"
+    )
+  }
+
+  private var sample: String { " (estimates: one batch in \(sampledOneIn) is counted)" }
+
+  /// Causes with how many candidates they kept away.
+  private var causes: [(DiagnosisCause, UInt64, String)] {
+    [
       (
-        .eligibility, count(.market, .surface, .tier, .segment, .notInFlight, .holdout),
+        .eligibility,
+        count(
+          .market, .surface, .tier, .segment, .notInFlight, .holdout, .paused, .surfaceOff),
         "market \(count(.market)), surface \(count(.surface)), tier \(count(.tier)), "
-          + "segment \(count(.segment)), holdout \(count(.holdout))"
+          + "segment \(count(.segment)), holdout \(count(.holdout)), not in flight "
+          + "\(count(.notInFlight)), paused \(count(.paused)), surface without boosts "
+          + "\(count(.surfaceOff))"
       ),
       (.caps, count(.capped), "users have had as many as its caps allow"),
-      (.price, count(.paced), "at its price of \(state.price) they are not worth their cost"),
+      (
+        .price, count(.paced),
+        "at its price of \(state.price) they are not worth their cost; it is "
+          + "\(behind) \(currency) behind its plan, and the price falls while it stays so"
+      ),
       (
         .score, count(.outbid, .worthless),
         "another campaign of the item was worth more \(count(.outbid)) times, and "
@@ -121,16 +178,9 @@ private struct Finding {
       ),
       (.budgetSpent, count(.budgetSpent), "its budget was spent at the time"),
     ]
-    let boosted = count(.boosted)
-    let most = causes.max { $0.1 < $1.1 }
-    guard let most, most.1 > boosted else {
-      return (
-        .noDemand,
-        "\(boosted) of about \(candidates) candidates were boosted and \(placed) placed: callers "
-          + "allocate too little of what is boosted"
-      )
-    }
-    let share = 100 * most.1 / max(candidates, 1)
-    return (most.0, "\(most.1) of about \(candidates) candidates (\(share) %): \(most.2)")
+  }
+
+  private var behind: Micros {
+    Micros(state.plannedMicros - state.settledMicros - state.reservedMicros)
   }
 }

@@ -1,7 +1,6 @@
 internal import Allocation
 internal import Campaigns
 internal import Core
-internal import Crypto
 internal import Engine
 internal import Executors
 internal import Ledger
@@ -24,11 +23,14 @@ final class CampaignDesk: @unchecked Sendable {
   private var link: Link?
   private(set) var policy: CampaignPolicy?
   private(set) var definitions: [String: Definition] = [:]
-  private var idOfKey: [UInt64: String] = [:]
+  private(set) var idOfKey: [UInt64: String] = [:]
   private(set) var ids: [String] = []
-  private var itemCount = 0
+  private(set) var itemCount = 0
   /// What became of each campaign's candidates, in the order of `TallyPlace`, by key.
   private var tallies: [UInt64: [UInt64]] = [:]
+
+  /// Changes that the store took and could not make durable: they will be, before anything else.
+  private var unsettled: [() -> Void] = []
 
   struct Link {
     let ledger: LedgerRuntime
@@ -56,38 +58,27 @@ final class CampaignDesk: @unchecked Sendable {
   }
 
   /// What was stored, before anything is served. A definition that cannot be read is a fault of the
-  /// file: nothing is guessed.
+  /// storage: nothing is guessed, and nothing is served without it.
   func restore(_ stored: [StoredCampaign]) throws(CampaignStartError) {
-    for record in stored where record.id.isEmpty {
-      policy = try CampaignDesk.parse(record.document).policy.applied(to: policy)
-    }
     var last: [String: StoredCampaign] = [:]
     for record in stored where !record.id.isEmpty { last[record.id] = record }
-    // Read as one document: a parser for each would cost more than what it reads.
     let records = Array(last.values)
-    var first = 0
-    while first < records.count {
-      var (text, next) = (CampaignFile.head, first)
-      while next < records.count, text.utf8.count < Limits.campaignFileBytes / 4 {
-        text += records[next].document.dropFirst(CampaignFile.head.count)
-        next += 1
+    do throws(StoredDefinitionFault) {
+      for record in stored where record.id.isEmpty {
+        policy = try CampaignFile.storedPolicy(record.document, after: policy)
       }
-      for campaign in try CampaignDesk.parse(text).campaigns {
-        guard let record = last[campaign.id] else { continue }
+      let campaigns = try CampaignFile.stored(
+        records.map { StoredDefinition(id: $0.id, document: $0.document) })
+      for (campaign, record) in zip(campaigns, records) {
         keep(Definition(campaign: campaign, key: record.key, isPaused: record.isPaused))
       }
-      first = next
+    } catch {
+      throw CampaignStartError("\(error); a backup has it as it was")
+    }
+    guard policy != nil || definitions.isEmpty else {
+      throw CampaignStartError("the policy of the stored campaigns is missing")
     }
     ids = definitions.keys.sorted()
-  }
-
-  private static func parse(_ text: String) throws(CampaignStartError) -> CampaignDocument {
-    do throws(FileFaults) {
-      return try CampaignFile.parse(text, catalog: .unknown, now: .min)
-    } catch {
-      throw CampaignStartError(
-        "a stored definition cannot be read: \(error.kept.first?.description ?? "")")
-    }
   }
 
   private func keep(_ definition: Definition) {
@@ -108,8 +99,14 @@ final class CampaignDesk: @unchecked Sendable {
   }
 
   func tally(_ key: UInt64) -> [UInt64] {
+    // Shards first: what they have kept from a slot, a loop has counted before.
+    let kept = keptAway(key)
     add([key: connected.counted(key)])
-    return tallies[key] ?? []
+    var sums = tallies[key] ?? []
+    CampaignTally.move(kept.capped, to: .capped, &sums)
+    CampaignTally.move(kept.spent, to: .budgetSpent, &sums)
+    tallies[key] = sums
+    return sums
   }
 
   // MARK: Changes
@@ -126,9 +123,10 @@ final class CampaignDesk: @unchecked Sendable {
     }
     if let faults = try stateFaults(parsed) { return ApplyCampaignsResponseMessage(faults) }
     var response = ApplyCampaignsResponseMessage()
-    response.changes = CampaignDiff.changes(parsed, policy: policy) {
-      definitions[$0]?.campaign
-    }.map { CampaignChangeMessage($0) }
+    let catalog = items
+    response.tell(
+      CampaignDiff.changes(parsed, policy: policy) { definitions[$0]?.campaign },
+      CampaignWarnings.of(parsed) { catalog.row($0) != nil })
     let changed = parsed.campaigns.map { campaign in
       Definition(
         campaign: campaign, key: key(of: campaign.id),
@@ -154,6 +152,7 @@ final class CampaignDesk: @unchecked Sendable {
 
   /// Stops or resumes a campaign.
   func pause(_ id: String, resume: Bool) throws(CallFailure) -> CampaignStateMessage {
+    try ask { _ throws(StoreFailure) in }
     guard var definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
     definition.isPaused = !resume
     guard let policy else { preconditionFailure("campaigns without a policy") }
@@ -187,14 +186,19 @@ final class CampaignDesk: @unchecked Sendable {
     for definition in changed { budgets[definition.key] = definition.campaign.budget }
     let amounts = budgets
     let now = ledger.now()
+    let settle = { [self] in
+      for definition in changed { keep(definition) }
+      self.policy = policy
+      ids = definitions.keys.sorted()
+      link?.publish(set, definitions)
+    }
     let refused = try ask { store throws(StoreFailure) in
       try store.apply(records, budgets: amounts, at: now)
+    } inDoubt: { [self] refused in
+      if refused.isEmpty { unsettled.append(settle) }
     }
     if let document, !refused.isEmpty { return refusals(document, refused) }
-    for definition in changed { keep(definition) }
-    self.policy = policy
-    ids = definitions.keys.sorted()
-    link?.publish(set, definitions)
+    settle()
     return nil
   }
 
@@ -227,54 +231,40 @@ final class CampaignDesk: @unchecked Sendable {
     return FileFaults(kept: [FileFault(line: line, field: field, reason: reason)], leftOut: 0)
   }
 
-  // MARK: Checks
+  // MARK: The store
 
-  private func key(of id: String) -> UInt64 {
-    CampaignKey.of(id) { bytes in bytes.withUnsafeBytes { SHA256.digest(of: $0) } }
-  }
-
-  private func stateFaults(_ document: CampaignDocument) throws(CallFailure) -> FileFaults? {
-    let keys = document.campaigns.map { ($0.id, key(of: $0.id)) }
-    let totals = try ask { store throws(StoreFailure) in
-      keys.map { ($0.0, store.totals(of: $0.1)?.committed) }
-    }
-    var committed: [String: Micros] = [:]
-    for (id, amount) in totals { committed[id] = amount }
-    let known = committed
-    let check = CampaignStateCheck(
-      policy: policy, campaignsStored: definitions.count, itemsStored: itemCount,
-      committed: { known[$0] }, holder: { [self] in idOfKey[$0] },
-      itemCount: { [self] in definitions[$0]?.campaign.items.count },
-      digest: { bytes in bytes.withUnsafeBytes { SHA256.digest(of: $0) } })
-    return check.faults(document)
-  }
-
-  /// More was spent between the check and the commit.
-  private func refusals(_ document: CampaignDocument, _ refused: [UInt64: Micros]) -> FileFaults {
-    var faults: [FileFault] = []
-    for (index, campaign) in document.campaigns.enumerated() {
-      guard let least = refused[key(of: campaign.id)] else { continue }
-      faults.append(
-        FileFault(
-          line: document.places[index].budgetLine, field: "campaigns[\(index)].budget.amount",
-          reason: "\(campaign.budget) is below what is settled, leased and reserved, \(least)"))
-    }
-    return FileFaults(kept: Array(faults.prefix(Limits.campaignFaults)), leftOut: 0)
-  }
-
-  /// Waits for the store: this thread has nothing else to do.
-  func ask<Answer>(_ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer)
-    throws(CallFailure) -> Answer
-  {
-    let shot = OneShot<Answer?>()
+  /// Waits for the store: this thread has nothing else to do. `inDoubt` is called with what the
+  /// store took and could not make durable. Changes that were in doubt before and are durable now
+  /// are settled when it returns.
+  func ask<Answer>(
+    _ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer,
+    inDoubt: (Answer) -> Void = { _ in }
+  ) throws(CallFailure) -> Answer {
+    let shot = OneShot<Bool>()
     var answer: Answer?
     ledger.onStore { store throws(StoreFailure) in
       answer = try body(store)
     } done: { failure, _ in
-      shot.give(failure == nil ? answer : nil)
+      shot.give(failure == nil)
     }
-    guard let answer = shot.wait() else { throw CampaignRuntime.ledgerHasStopped }
+    let isDurable = shot.wait()
+    guard isDurable, let answer else {
+      if let answer { inDoubt(answer) }
+      throw CampaignRuntime.ledgerHasStopped
+    }
+    let settled = unsettled
+    unsettled = []
+    for settle in settled { settle() }
     return answer
+  }
+
+  /// The ledger serves again.
+  func takeUp() {
+    do throws(CallFailure) {
+      try ask { _ throws(StoreFailure) in }
+    } catch {
+      // It waits again, and will serve again or never.
+    }
   }
 
   static func noCampaign(_ id: String) -> CallFailure {

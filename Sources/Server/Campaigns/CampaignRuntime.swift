@@ -17,6 +17,8 @@ package final class CampaignRuntime: @unchecked Sendable {
   let presence: UserPresence
   let counts: DeliveryCounts
   let desk: CampaignDesk
+  /// For files that are to be applied.
+  let documents = DocumentRoom(limitBytes: Limits.serving.campaignBufferedBytes)
   private let deskThread: DeskThread
   /// The board that loops begin with.
   let firstBoard: BoardInUse
@@ -29,7 +31,7 @@ package final class CampaignRuntime: @unchecked Sendable {
   static let off = CallFailure(
     .unimplemented, "campaigns are off: the server was started without --data DIR")
   static let ledgerHasStopped = CallFailure(
-    .unavailable, "the ledger has stopped: see the server's log")
+    .unavailable, "the ledger takes nothing at present: see the server's log")
 
   /// What a start takes.
   package struct Parts {
@@ -86,8 +88,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     self.presence = presence
     self.desk = desk
     counts = DeliveryCounts()
-    pace = PaceKeeper(
-      clock: parts.clock, traffic: recovered.notes[PaceKeeper.trafficNote])
+    pace = PaceKeeper(clock: parts.clock, notes: recovered.notes)
     let totals = Dictionary(
       recovered.store.totals.map { ($0.campaign, $0) }, uniquingKeysWith: { first, _ in first })
     do throws(CampaignSetError) {
@@ -103,7 +104,10 @@ package final class CampaignRuntime: @unchecked Sendable {
       deskThread = try DeskThread()
       ledger.setCosts(desk.costs)
       ledger.setKept(CampaignRuntime.longestWindow(desk.rules))
-      try ledger.start { [unowned self] store, _ throws(StoreFailure) in try tick(store) }
+      try ledger.start(
+        LedgerRuntime.Events(
+          tick: { [unowned self] store, _ throws(StoreFailure) in try tick(store) },
+          conditionChanged: { [unowned self] in conditionChanged() }))
     } catch {
       throw CampaignStartError("\(error)")
     }
@@ -119,9 +123,15 @@ package final class CampaignRuntime: @unchecked Sendable {
       ])
   }
 
-  /// The loops that are told of new boards; they have the first one.
-  func connect(_ loops: [LoopServices]) {
-    ledger.onStore { [self] _ in self.loops = loops }
+  /// The loops that are told of new boards; they have the first one. `commitLatency` is counted
+  /// from now on.
+  func connect(_ loops: [LoopServices], commitLatency: MetricHistogram) {
+    ledger.onStore { [self] _ in
+      self.loops = loops
+      ledger.setCommitLatency(commitLatency)
+      // What happened before they were known.
+      if !ledger.condition.isServing { conditionChanged() }
+    }
   }
 
   /// No loop and no shard runs any more: what is decided is committed.
@@ -132,8 +142,12 @@ package final class CampaignRuntime: @unchecked Sendable {
 
   /// For whoever asks, on whatever thread.
   package var figures: @Sendable () -> LedgerFigures {
-    let gauges = ledger.gauges
-    return { gauges.figures }
+    let (gauges, condition) = (ledger.gauges, ledger.condition)
+    return {
+      var figures = gauges.figures
+      (figures.state, figures.halts) = (condition.state, condition.halts)
+      return figures
+    }
   }
 
   // MARK: The desk
@@ -195,7 +209,21 @@ package final class CampaignRuntime: @unchecked Sendable {
     (figures.paceErrorLargest, figures.paceErrorMean) = pace.paceError
     figures.outcomes = counts.all
     ledger.gauges.set(figures)
+    // Prices stand still: what they see is no demand.
+    guard ledger.condition.isServing else { return }
     if try pace.tick(store) { spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps)) }
+  }
+
+  /// On the store's thread: boosts end or come back, watchers of health are told, and the desk takes
+  /// up what it was not sure of.
+  private func conditionChanged() {
+    let isServing = ledger.condition.isServing
+    pace.isHalted = !isServing
+    spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps))
+    for loop in loops {
+      Posted.to(loop.eventLoop) { loop.tellWatches() }
+    }
+    if isServing { _ = onDesk { $0.takeUp() } }
   }
 
   private func spread(_ inUse: BoardInUse) {

@@ -37,13 +37,32 @@ private func onDesk(
 func handleApplyCampaigns(
   _ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer
 ) {
-  onDesk(context, pointer) { message throws(CallFailure) in
-    let view = try CampaignRequestDecoder.apply(message)
-    let (document, isDryRun) = (view.document.text, view.dryRun)
-    return { desk throws(CallFailure) in
-      try desk.apply(document, isDryRun: isDryRun).encoded()
+  LoopServices.from(context)._withUnsafeGuaranteedRef { loop in
+    let call = ServerCall(pointer)
+    guard let runtime = loop.campaigns?.runtime else { return call.fail(CampaignRuntime.off) }
+    guard runtime.documents.take(call.message.count) else {
+      return call.fail(
+        CallFailure(
+          .resourceExhausted, "other campaign files are being applied: retry later",
+          retryPushbackMilliseconds: 1_000))
+    }
+    // Read on the desk's thread: a long one would hold up this loop's other calls.
+    let message = Array(call.message.bytes)
+    onDesk(context, pointer) { _ throws(CallFailure) in
+      return { desk throws(CallFailure) in
+        defer { runtime.documents.giveBack(message.count) }
+        return try apply(message, desk)
+      }
     }
   }
+}
+
+private func apply(_ message: [UInt8], _ desk: CampaignDesk) throws(CallFailure) -> [UInt8] {
+  let asked = try message.withUnsafeBufferPointer { bytes throws(CallFailure) in
+    let view = try CampaignRequestDecoder.apply(ByteSlice(UnsafeRawBufferPointer(bytes)))
+    return (document: view.document.text, isDryRun: view.dryRun)
+  }
+  return try desk.apply(asked.document, isDryRun: asked.isDryRun).encoded()
 }
 
 func handleGetCampaign(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableRawPointer) {

@@ -22,9 +22,11 @@ package struct LedgerFigures: Sendable {
   var records = 0
   /// Entries of the journal that were compacted away.
   var compacted = 0
-  var commitNanoseconds: UInt64 = 0
-  /// The longest commit since the tick before.
+  /// The longest commit of the last minute or two.
   var commitNanosecondsLargest: UInt64 = 0
+  var state = LedgerCondition.State.serving
+  /// How often the ledger ceased to serve.
+  var halts = 0
 }
 
 /// Figures on their way from the ledger's threads to whoever asks.
@@ -72,6 +74,13 @@ final class LedgerGauges: Sendable {
 }
 
 extension ServerMetricFamilies {
+  /// `crescendo_ledger_commit_seconds`: making one group durable.
+  static func commits(_ schema: inout MetricSchema) -> MetricFamilyID {
+    schema.histogram(
+      "crescendo_ledger_commit_seconds", "Making one group durable.", unit: .nanoseconds,
+      bounds: MetricBounds.latencyNanoseconds, hidesEmpty: true)
+  }
+
   /// The ledger's, as far as there is one; a closed set, whatever campaigns there are.
   static func observeLedger(
     _ schema: inout MetricSchema, _ figures: @escaping @Sendable () -> LedgerFigures?
@@ -134,11 +143,24 @@ extension ServerMetricFamilies {
     observe(.counter, "crescendo_ledger_compacted_total", "Old entries that became openings.") {
       Double($0.compacted)
     }
-    observe(.counter, "crescendo_ledger_commit_seconds_total", "Time that commits took.") {
-      Double($0.commitNanoseconds) / 1e9
-    }
-    observe(.gauge, "crescendo_ledger_commit_seconds_largest", "The longest of late.") {
+    observe(
+      .gauge, "crescendo_ledger_commit_seconds_largest", "The longest of the last minute or two."
+    ) {
       Double($0.commitNanosecondsLargest) / 1e9
+    }
+    schema.observed(
+      .gauge, "crescendo_ledger_state",
+      "1 at what the ledger does: serves, waits for its storage, or has stopped until a restart.",
+      labels: ["state"]
+    ) {
+      figures().map { figures in
+        LedgerCondition.State.allCases.map {
+          MetricSample([$0.label], $0 == figures.state ? 1 : 0)
+        }
+      } ?? []
+    }
+    observe(.counter, "crescendo_ledger_halts_total", "How often the ledger ceased to serve.") {
+      Double($0.halts)
     }
   }
 
@@ -194,6 +216,8 @@ extension ExposureOutcome {
     case .forged: "forged"
     case .expired: "expired"
     case .unknownReservation: "unknown_reservation"
+    case .invalidTime: "invalid_time"
+    case .goalAdded: "goal_added"
     }
   }
 }

@@ -21,20 +21,26 @@ final class LedgerRuntime: @unchecked Sendable {
   private let store: AllocationStore
   private var thread: GroupThread?
   let gauges: LedgerGauges
+  let condition = LedgerCondition()
   private let clock: Clock
-  /// Of commits, nanoseconds; the store's thread's own.
-  private(set) var commitNanoseconds: UInt64 = 0
-  private var commitNanosecondsLargest: UInt64 = 0
-  private var hasToldOfFailure = false
-  /// Called on the store's thread about once a second.
-  private var tick: (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void = { _, _ in }
+  /// Of commits, nanoseconds; the store's thread's own, as all that follows.
+  private var longestCommit = LongestOfLate()
+  private var commitLatency: MetricHistogram?
+  private var events = Events()
   private var nextTick: Int64 = 0
-  /// Of one exposure, by campaign; the store's thread's own.
-  private var costs: [UInt64: Micros] = [:]
-  /// How much of the journal stays, milliseconds; the store's thread's own.
-  private var kept: Int64 = 0
-  /// When the next slice of a compaction is due, monotonic nanoseconds.
-  private var nextCompaction: UInt64 = 0
+  private var nextMark: Int64 = 0
+  private var nextTry: Int64 = 0
+  /// Of one exposure, by campaign.
+  private(set) var costs: [UInt64: Micros] = [:]
+  private var compaction = CompactionTurns()
+
+  /// What the store's thread calls.
+  struct Events {
+    /// About twice a second.
+    var tick: (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void = { _, _ in }
+    /// After each change of `condition`.
+    var conditionChanged: () -> Void = {}
+  }
 
   init(
     shards: [UserShard], store: AllocationStore, executor: any ShardExecutor,
@@ -54,10 +60,8 @@ final class LedgerRuntime: @unchecked Sendable {
   var totalsBeforeStart: [CampaignTotals] { store.totals }
 
   /// From now on the store's thread runs.
-  func start(
-    tick: @escaping (AllocationStore, _ now: Int64) throws(StoreFailure) -> Void
-  ) throws(SystemError) {
-    self.tick = tick
+  func start(_ events: Events) throws(SystemError) {
+    self.events = events
     let runtime = Unmanaged.passUnretained(self)
     thread = try GroupThread(
       name: "ledger", tickNanoseconds: Limits.ledgerTickMilliseconds * 1_000_000
@@ -70,6 +74,11 @@ final class LedgerRuntime: @unchecked Sendable {
   func stop() {
     thread?.stop()
     thread = nil
+    do throws(StorageError) {
+      try store.close()
+    } catch {
+      logger.warning("the ledger is whole, but was not tidied", metadata: ["reason": "\(error)"])
+    }
   }
 
   // MARK: Shards
@@ -101,7 +110,7 @@ final class LedgerRuntime: @unchecked Sendable {
     }
   }
 
-  private func post(_ shard: Int, _ body: @escaping (Int) -> Void) -> Bool {
+  func post(_ shard: Int, _ body: @escaping (Int) -> Void) -> Bool {
     Posted.to(executor, shard: shard) { [turns] index in
       turns[index].lock.withLock { _ in body(index) }
     }
@@ -128,36 +137,8 @@ final class LedgerRuntime: @unchecked Sendable {
     turns[shard].parked.append(body)
   }
 
-  /// On a shard's thread: asks the store for the leases that the shard wants.
-  func ask(_ index: Int) {
-    for wish in shards[index].takeWishes() {
-      var (lease, isSpent): (Lease?, Bool) = (nil, true)
-      onStore { [self] store throws(StoreFailure) in
-        guard let cost = costs[wish.campaign] else { return }
-        lease = try store.lease(wish, holder: UInt32(index), quantum: cost, at: now())
-        isSpent = store.totals(of: wish.campaign).map { $0.budget < cost } ?? true
-      } done: { [self] _, _ in
-        answer(index, wish.campaign, lease, isSpent: isSpent)
-      }
-    }
-  }
-
-  private func answer(_ index: Int, _ campaign: UInt64, _ lease: Lease?, isSpent: Bool) {
-    // When the server stops, the lease is reclaimed at the next start.
-    _ = post(index) { [self] index in
-      let now = now()
-      if let lease {
-        shards[index].grant(lease, at: now)
-      } else {
-        shards[index].refuse(
-          campaign, isSpent: isSpent, until: now + Limits.leaseRetryMilliseconds)
-      }
-      let waiting = turns[index].takeParked()
-      for body in waiting { body() }
-      flush(index)
-      ask(index)
-    }
-  }
+  /// On a shard's thread: what waited there for leases.
+  func takeParked(_ index: Int) -> [() -> Void] { turns[index].takeParked() }
 
   /// What a shard has decided without anybody waiting for it.
   func flush(_ index: Int) {
@@ -192,7 +173,10 @@ final class LedgerRuntime: @unchecked Sendable {
   func setCosts(_ costs: [UInt64: Micros]) { self.costs = costs }
 
   /// On the store's thread: how far caps look back, milliseconds.
-  func setKept(_ kept: Int64) { self.kept = kept }
+  func setKept(_ kept: Int64) { compaction.kept = kept }
+
+  /// On the store's thread: where each commit's time is counted from now on.
+  func setCommitLatency(_ histogram: MetricHistogram) { commitLatency = histogram }
 
   private func work(_ group: UnsafeMutablePointer<MailboxLink>?) {
     var next = group
@@ -202,54 +186,35 @@ final class LedgerRuntime: @unchecked Sendable {
       // A failure is kept by the store, and told to all of the group.
       do throws(StoreFailure) { try mail.pointee.prepare(store) } catch { tell(error) }
     }
-    let began = clock.monotonicNanoseconds()
-    let commits = store.commits
-    do throws(StoreFailure) { try store.commit() } catch { tell(error) }
-    if store.commits > commits {
-      let took = clock.monotonicNanoseconds() - began
-      commitNanoseconds += took
-      commitNanosecondsLargest = max(commitNanosecondsLargest, took)
-    }
+    commit { store throws(StoreFailure) in try store.commit() }
     next = group
     while let link = next {
       let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
       next = link.pointee.next
-      mail.pointee.done(store.failure, store)
+      mail.pointee.done(store.halt, store)
       mail.deinitialize(count: 1)
       mail.deallocate()
     }
     tickIfDue()
-    compactIfDue()
-  }
-
-  /// A slice of the journal, once all of the group are answered; where there is more to do, in a
-  /// part of this thread's time.
-  private func compactIfDue() {
-    let began = clock.monotonicNanoseconds()
-    guard began >= nextCompaction else { return }
-    var hasMore = false
     do throws(StoreFailure) {
-      hasMore = try store.compact(at: now(), kept: kept)
+      try compaction.turn(store, at: now(), clock, logger)
     } catch {
       tell(error)
     }
-    let ended = clock.monotonicNanoseconds()
-    let pause =
-      hasMore
-      ? (ended - began) * (Limits.compactionShare - 1) : Limits.ledgerTickMilliseconds * 1_000_000
-    nextCompaction = ended + pause
   }
 
   private func tickIfDue() {
     let now = now()
     guard now >= nextTick else { return }
     nextTick = now + Int64(Limits.ledgerTickMilliseconds)
-    do throws(StoreFailure) {
-      try tick(store, now)
+    tryAgain(now)
+    commit { [events] store throws(StoreFailure) in
+      try events.tick(store, now)
       try store.commit()
-    } catch {
-      tell(error)
+      try mark(store, now)
     }
+    // What ends while nothing can be written ends afterwards.
+    guard condition.isServing else { return }
     // Shards give their leases back themselves; the store takes none away. After the machine has
     // slept, what a shard decided before may still be on its way, by a lease that has ended since.
     for index in shards.indices {
@@ -261,6 +226,38 @@ final class LedgerRuntime: @unchecked Sendable {
     }
   }
 
+  /// Now and then; the mark that is there stays if it cannot be: it tells of less, and that is true.
+  private func mark(_ store: AllocationStore, _ now: Int64) throws(StoreFailure) {
+    guard now >= nextMark else { return }
+    nextMark = now + Limits.storageMarkMilliseconds
+    guard let error = try store.mark() else { return }
+    logger.warning("the ledger's mark cannot be written", metadata: ["reason": "\(error)"])
+  }
+
+  /// Counts the time of what it commits.
+  private func commit(_ body: (AllocationStore) throws(StoreFailure) -> Void) {
+    let began = clock.monotonicNanoseconds()
+    let commits = store.commits
+    do throws(StoreFailure) { try body(store) } catch { tell(error) }
+    guard store.commits > commits else { return }
+    let took = clock.monotonicNanoseconds() - began
+    commitLatency?.record(took)
+    longestCommit.record(took, at: now())
+  }
+
+  /// What the storage refused of late, once more.
+  private func tryAgain(_ now: Int64) {
+    guard store.interruption != nil, now >= nextTry else { return }
+    commit { store throws(StoreFailure) in try store.resume() }
+    guard store.halt == nil else {
+      nextTry = self.now() + Limits.ledgerRetryMilliseconds
+      return
+    }
+    logger.notice("the ledger goes on: what waited is durable")
+    condition.set(.serving)
+    events.conditionChanged()
+  }
+
   /// The ledger's own part of the figures; on the store's thread.
   func figures(_ store: AllocationStore) -> LedgerFigures {
     var figures = LedgerFigures()
@@ -270,17 +267,18 @@ final class LedgerRuntime: @unchecked Sendable {
     figures.commits = store.commits
     figures.records = store.recordsCommitted
     figures.compacted = store.entriesCompacted
-    figures.commitNanoseconds = commitNanoseconds
-    figures.commitNanosecondsLargest = commitNanosecondsLargest
-    commitNanosecondsLargest = 0
+    figures.commitNanosecondsLargest = longestCommit.value(at: now())
     return figures
   }
 
+  /// One line for each change; what fails because of it afterwards says nothing new.
   private func tell(_ failure: StoreFailure) {
-    guard !hasToldOfFailure else { return }
-    hasToldOfFailure = true
-    logger.critical(
-      "the ledger has stopped: nothing is allocated or settled until a restart",
-      metadata: ["reason": "\(failure)"])
+    let state: LedgerCondition.State = store.failure == nil ? .waiting : .stopped
+    guard condition.state != state else { return }
+    condition.set(state)
+    nextTry = now() + Limits.ledgerRetryMilliseconds
+    let message = condition.notice ?? ""
+    logger.critical("\(message)", metadata: ["reason": "\(store.halt ?? failure)"])
+    events.conditionChanged()
   }
 }

@@ -24,12 +24,18 @@ final class PaceKeeper: @unchecked Sendable {
   private var definitions: [CampaignDesk.Definition] = []
   private var isSpent: [Bool] = []
   private var posteriors: [BetaPosterior] = []
+  private var exploration: ExplorationKeeper
   private var table = PacingTable()
   private var recorder: TrafficRecorder
+  private var prices = PriceNotes()
+  /// From before a restart, until the first set.
+  private var stored: [UInt64: PacerRecord]
   private var series: [UInt64: SpendSeries] = [:]
   private var lastTick: Int64?
   private var latest: CampaignBoard?
   private var lastNote: Int64 = 0
+  /// Nothing can be spent: whatever asks is told so, of every campaign.
+  var isHalted = false
   /// Batches with boosts and allocations, since the last tick; from any loop.
   let demand = Counter()
 
@@ -41,9 +47,14 @@ final class PaceKeeper: @unchecked Sendable {
 
   static let trafficNote = "pacing.traffic"
 
-  init(clock: Clock, traffic: [UInt8]?) {
+  /// `notes`: what was stored.
+  init(clock: Clock, notes: [String: [UInt8]]) {
     self.clock = clock
-    recorder = traffic.flatMap { TrafficRecorder(decoding: $0) } ?? TrafficRecorder()
+    exploration =
+      notes[ExplorationKeeper.note].map { ExplorationKeeper(decoding: $0) } ?? ExplorationKeeper()
+    recorder =
+      notes[PaceKeeper.trafficNote].flatMap { TrafficRecorder(decoding: $0) } ?? TrafficRecorder()
+    stored = PriceNotes.read(notes)
   }
 
   /// A new set, with the definitions that it was compiled from. Campaigns that did not change keep
@@ -62,14 +73,14 @@ final class PaceKeeper: @unchecked Sendable {
     isSpent = self.definitions.map { definition in
       totals(definition.key).map { PaceKeeper.isSpent(definition, $0) } ?? false
     }
-    posteriors = self.definitions.map { definition in
-      totals(definition.key).map(PaceKeeper.posterior) ?? .uniform
-    }
+    posteriors = self.definitions.map { exploration.posterior($0.key, totals($0.key)) }
     let now = clock.unixMilliseconds()
     table = PacingTable(
       pacers: self.definitions.map { definition in
         pacer(definition, known[definition.key], totals(definition.key), now)
       }, shape: recorder.shape)
+    stored = [:]
+    prices.use(self.definitions.map(\.key))
   }
 
   private func pacer(
@@ -83,23 +94,20 @@ final class PaceKeeper: @unchecked Sendable {
       return pacer
     }
     let reserved = totals.map { ($0.spent + $0.reserved).value } ?? 0
-    // What is new begins with its flight; what was changed, from here on.
-    let anchor = known == nil ? nil : max(now, campaign.flight.lowerBound)
+    let stored = known == nil ? stored[definition.key] : nil
+    // What is new begins with its flight; what was changed, from here on; what was stored, as it
+    // had.
+    let anchor = known == nil ? stored?.anchor : max(now, campaign.flight.lowerBound)
+    let spent = known == nil ? stored?.anchorSpent ?? 0 : Double(reserved)
     let plan = SpendPlan(
       flight: campaign.flight, budget: campaign.budget, mode: campaign.pacing,
-      shape: recorder.shape, from: anchor, spent: anchor == nil ? 0 : Double(reserved))
+      shape: recorder.shape, from: anchor, spent: spent)
     var pacer = DualPacer(
       plan: plan, cost: campaign.cost, worth: campaign.worth,
       minimumExposures: campaign.minimumExposures, reserved: reserved, now: now,
-      shape: recorder.shape, memory: known?.1.memory ?? PacerMemory())
+      shape: recorder.shape, memory: known?.1.memory ?? stored?.memory ?? PacerMemory())
     pacer.isPaused = definition.isPaused
     return pacer
-  }
-
-  /// Goals among what was heard.
-  private static func posterior(_ totals: CampaignTotals) -> BetaPosterior {
-    let goals = Double(min(totals.goals, totals.exposures))
-    return BetaPosterior(successes: goals, failures: Double(totals.exposures) - goals)
   }
 
   private static func isSpent(
@@ -114,7 +122,7 @@ final class PaceKeeper: @unchecked Sendable {
     let board = CampaignBoard(
       set: set,
       standings: definitions.indices.map {
-        CampaignStanding(price: table.prices[$0], isSpent: isSpent[$0])
+        CampaignStanding(price: table.prices[$0], isSpent: isSpent[$0] || isHalted)
       }, posteriors: set.hasExploration ? posteriors : [],
       timeUnixMilliseconds: clock.unixMilliseconds())
     latest = board
@@ -130,9 +138,13 @@ final class PaceKeeper: @unchecked Sendable {
       table.reshape(recorder.shape, now: now)
       lastNote = 0
     }
-    if now - lastNote >= Limits.trafficNoteMilliseconds {
+    let isTrafficDue = now - lastNote >= Limits.trafficNoteMilliseconds
+    if isTrafficDue {
       lastNote = now
       try store.note(PaceKeeper.trafficNote, recorder.encoded)
+    }
+    if exploration.isDue(at: now, withTraffic: isTrafficDue) {
+      try store.note(ExplorationKeeper.note, exploration.encoded)
     }
     let (before, movements) = (table.prices, store.takeMovements())
     var reports = [PacingReport](repeating: PacingReport(), count: definitions.count)
@@ -141,6 +153,7 @@ final class PaceKeeper: @unchecked Sendable {
     }
     for (index, movement) in moved { reports[index] = movement.pacing }
     table.tick(now: now, reports: reports)
+    for (key, value) in notesOfPrices(now) { try store.note(key, value) }
     var hasChanged = before != table.prices || latest?.isCurrent(at: now) == false
     for (index, movement) in moved {
       if movement.settled > 0 {
@@ -151,10 +164,15 @@ final class PaceKeeper: @unchecked Sendable {
       hasChanged = hasChanged || spent != isSpent[index]
       isSpent[index] = spent
       guard definitions[index].campaign.exploration == .thompson else { continue }
-      posteriors[index] = PaceKeeper.posterior(totals)
+      exploration.add(movement.goals, to: definitions[index].key)
+      posteriors[index] = exploration.posterior(definitions[index].key, totals)
       hasChanged = true
     }
     return hasChanged
+  }
+
+  private func notesOfPrices(_ now: Int64) -> [(key: String, [UInt8])] {
+    prices.take(at: now) { PacerRecord(key: definitions[$0].key, table.pacers[$0]) }
   }
 
   // MARK: Figures

@@ -10,6 +10,7 @@ func handleRelease(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutable
     let call = ServerCall(pointer)
     do throws(CallFailure) {
       guard let runtime = loop.campaigns?.runtime else { throw CampaignRuntime.off }
+      guard runtime.ledger.condition.isServing else { throw CampaignRuntime.ledgerHasStopped }
       var tokens = UnsafeBufferPointer<ByteSlice>(start: nil, count: 0)
       loop.reportArena.pointee.reset()
       if let failure = ReleaseRequestDecoder.decode(

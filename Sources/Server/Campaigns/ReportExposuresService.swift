@@ -1,5 +1,6 @@
 internal import Allocation
 internal import Core
+internal import Engine
 internal import EventLoop
 internal import Ledger
 internal import Transport
@@ -17,6 +18,8 @@ final class ReportStream {
   private var batches: [ReportBatch] = []
   private var isHalfClosed = false
   private var isPaused = false
+  /// What ends the call once the batches that came before it are acknowledged.
+  private var fault: CallFailure?
 
   init(_ stream: UnsafeMutableRawPointer, _ loop: Unmanaged<LoopServices>) {
     self.stream = stream
@@ -26,6 +29,7 @@ final class ReportStream {
   func take(_ message: ByteSlice, credit: Int64, _ runtime: CampaignRuntime, _ loop: LoopServices)
     throws(CallFailure)
   {
+    guard runtime.ledger.condition.isServing else { throw CampaignRuntime.ledgerHasStopped }
     var view = ReportExposuresRequestView()
     loop.reportArena.pointee.reset()
     if let failure = ReportExposuresRequestDecoder.decode(
@@ -46,16 +50,28 @@ final class ReportStream {
     pace()
   }
 
+  private static let times = LedgerTimes()
+
   /// Each exposure to its user's shard.
   private func send(
     _ exposures: UnsafeBufferPointer<ExposureView>, _ batch: ReportBatch,
     _ runtime: CampaignRuntime
   ) {
     let ledger = runtime.ledger
+    let now = loop._withUnsafeGuaranteedRef { $0.engine.clock.unixMilliseconds() }
+    let ledgerToUnix = now - ledger.now()
     var parts: [[ReportedExposure]] = Array(repeating: [], count: ledger.shards.count)
     for (index, exposure) in exposures.enumerated() {
       guard let claims = PlacementToken.decode(exposure.token, runtime.signer) else {
         batch.outcomes[index] = .forged
+        continue
+      }
+      guard
+        claims.mayBeHeard(
+          at: exposure.timeUnixMilliseconds, now: now, ledgerToUnix: ledgerToUnix,
+          times: ReportStream.times)
+      else {
+        batch.outcomes[index] = .invalidTime
         continue
       }
       parts[ledger.shard(ofUserHash: claims.userHash)].append(
@@ -143,10 +159,21 @@ final class ReportStream {
   }
 
   private func finishIfDone() {
-    guard isHalfClosed, batches.isEmpty, let stream else { return }
+    guard batches.isEmpty else { return }
+    if let fault { return fail(fault) }
+    guard isHalfClosed, let stream else { return }
     self.stream = nil
     ServerCall(stream).release(self)
     ServerCall(stream).finish()
+  }
+
+  /// Ends the call with a fault of its client's, after what came before it; takes no more.
+  func end(_ failure: CallFailure) {
+    guard let stream, fault == nil else { return }
+    guard !batches.isEmpty else { return fail(failure) }
+    fault = failure
+    isPaused = true
+    ServerCall(stream).pauseReading()
   }
 
   func fail(_ failure: CallFailure) {
@@ -175,7 +202,9 @@ final class ReportStream {
   }
 
   func unpause() {
-    guard let stream, isPaused, batches.count <= Limits.reportBatches / 2 else { return }
+    guard let stream, isPaused, fault == nil, batches.count <= Limits.reportBatches / 2 else {
+      return
+    }
     let call = ServerCall(stream)
     guard call.wantsMore() else { return }
     isPaused = false
@@ -228,7 +257,7 @@ func handleReport(_ context: UnsafeMutableRawPointer?, _ pointer: UnsafeMutableR
     do throws(CallFailure) {
       try report.take(call.message, credit: call.messageCredit, runtime, loop)
     } catch {
-      report.fail(error)
+      report.end(error)
     }
   }
 }

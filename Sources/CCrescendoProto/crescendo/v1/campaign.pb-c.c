@@ -959,7 +959,7 @@ const ProtobufCMessageDescriptor crescendo__v1__field_change__descriptor =
   (ProtobufCMessageInit) crescendo__v1__field_change__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crescendo__v1__apply_campaigns_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor crescendo__v1__apply_campaigns_response__field_descriptors[10] =
 {
   {
     "changes",
@@ -1009,17 +1009,95 @@ static const ProtobufCFieldDescriptor crescendo__v1__apply_campaigns_response__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "changes_left_out",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, changes_left_out),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "added",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, added),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changed",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, changed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unchanged",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, unchanged),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, n_warnings),
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, warnings),
+    &crescendo__v1__campaign_fault__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings_left_out",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__ApplyCampaignsResponse, warnings_left_out),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crescendo__v1__apply_campaigns_response__field_indices_by_name[] = {
+  5,   /* field[5] = added */
   3,   /* field[3] = applied */
+  6,   /* field[6] = changed */
   0,   /* field[0] = changes */
+  4,   /* field[4] = changes_left_out */
   1,   /* field[1] = faults */
   2,   /* field[2] = faults_left_out */
+  7,   /* field[7] = unchanged */
+  8,   /* field[8] = warnings */
+  9,   /* field[9] = warnings_left_out */
 };
 static const ProtobufCIntRange crescendo__v1__apply_campaigns_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor crescendo__v1__apply_campaigns_response__descriptor =
 {
@@ -1029,14 +1107,14 @@ const ProtobufCMessageDescriptor crescendo__v1__apply_campaigns_response__descri
   "Crescendo__V1__ApplyCampaignsResponse",
   "crescendo.v1",
   sizeof(Crescendo__V1__ApplyCampaignsResponse),
-  4,
+  10,
   crescendo__v1__apply_campaigns_response__field_descriptors,
   crescendo__v1__apply_campaigns_response__field_indices_by_name,
   1,  crescendo__v1__apply_campaigns_response__number_ranges,
   (ProtobufCMessageInit) crescendo__v1__apply_campaigns_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue crescendo__v1__campaign_state__status__enum_values_by_number[6] =
+static const ProtobufCEnumValue crescendo__v1__campaign_state__status__enum_values_by_number[7] =
 {
   { "STATUS_UNSPECIFIED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_UNSPECIFIED", 0 },
   { "STATUS_SCHEDULED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SCHEDULED", 1 },
@@ -1044,14 +1122,16 @@ static const ProtobufCEnumValue crescendo__v1__campaign_state__status__enum_valu
   { "STATUS_PAUSED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_PAUSED", 3 },
   { "STATUS_SPENT", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SPENT", 4 },
   { "STATUS_ENDED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_ENDED", 5 },
+  { "STATUS_RESERVED", "CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_RESERVED", 6 },
 };
 static const ProtobufCIntRange crescendo__v1__campaign_state__status__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex crescendo__v1__campaign_state__status__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex crescendo__v1__campaign_state__status__enum_values_by_name[7] =
 {
   { "STATUS_ENDED", 5 },
   { "STATUS_PAUSED", 3 },
+  { "STATUS_RESERVED", 6 },
   { "STATUS_RUNNING", 2 },
   { "STATUS_SCHEDULED", 1 },
   { "STATUS_SPENT", 4 },
@@ -1064,9 +1144,9 @@ const ProtobufCEnumDescriptor crescendo__v1__campaign_state__status__descriptor 
   "Status",
   "Crescendo__V1__CampaignState__Status",
   "crescendo.v1",
-  6,
+  7,
   crescendo__v1__campaign_state__status__enum_values_by_number,
-  6,
+  7,
   crescendo__v1__campaign_state__status__enum_values_by_name,
   1,
   crescendo__v1__campaign_state__status__value_ranges,
@@ -1710,7 +1790,7 @@ const ProtobufCEnumDescriptor crescendo__v1__diagnose_campaign_response__cause__
   crescendo__v1__diagnose_campaign_response__cause__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor crescendo__v1__diagnose_campaign_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor crescendo__v1__diagnose_campaign_response__field_descriptors[8] =
 {
   {
     "state",
@@ -1796,6 +1876,18 @@ static const ProtobufCFieldDescriptor crescendo__v1__diagnose_campaign_response_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sampled_one_in",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crescendo__V1__DiagnoseCampaignResponse, sampled_one_in),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crescendo__v1__diagnose_campaign_response__field_indices_by_name[] = {
   5,   /* field[5] = boosted */
@@ -1803,13 +1895,14 @@ static const unsigned crescendo__v1__diagnose_campaign_response__field_indices_b
   1,   /* field[1] = cause */
   6,   /* field[6] = placed */
   3,   /* field[3] = reasons */
+  7,   /* field[7] = sampled_one_in */
   0,   /* field[0] = state */
   2,   /* field[2] = summary */
 };
 static const ProtobufCIntRange crescendo__v1__diagnose_campaign_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor crescendo__v1__diagnose_campaign_response__descriptor =
 {
@@ -1819,7 +1912,7 @@ const ProtobufCMessageDescriptor crescendo__v1__diagnose_campaign_response__desc
   "Crescendo__V1__DiagnoseCampaignResponse",
   "crescendo.v1",
   sizeof(Crescendo__V1__DiagnoseCampaignResponse),
-  7,
+  8,
   crescendo__v1__diagnose_campaign_response__field_descriptors,
   crescendo__v1__diagnose_campaign_response__field_indices_by_name,
   1,  crescendo__v1__diagnose_campaign_response__number_ranges,

@@ -443,7 +443,7 @@ const ProtobufCMessageDescriptor crescendo__v1__report_exposures_response__descr
   (ProtobufCMessageInit) crescendo__v1__report_exposures_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue crescendo__v1__exposure_outcome__enum_values_by_number[8] =
+static const ProtobufCEnumValue crescendo__v1__exposure_outcome__enum_values_by_number[10] =
 {
   { "EXPOSURE_OUTCOME_UNSPECIFIED", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_UNSPECIFIED", 0 },
   { "EXPOSURE_OUTCOME_SETTLED", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_SETTLED", 1 },
@@ -453,15 +453,19 @@ static const ProtobufCEnumValue crescendo__v1__exposure_outcome__enum_values_by_
   { "EXPOSURE_OUTCOME_FORGED", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_FORGED", 5 },
   { "EXPOSURE_OUTCOME_EXPIRED", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_EXPIRED", 6 },
   { "EXPOSURE_OUTCOME_UNKNOWN_RESERVATION", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_UNKNOWN_RESERVATION", 7 },
+  { "EXPOSURE_OUTCOME_INVALID_TIME", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_INVALID_TIME", 8 },
+  { "EXPOSURE_OUTCOME_GOAL_ADDED", "CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_GOAL_ADDED", 9 },
 };
 static const ProtobufCIntRange crescendo__v1__exposure_outcome__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 10}
 };
-static const ProtobufCEnumValueIndex crescendo__v1__exposure_outcome__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex crescendo__v1__exposure_outcome__enum_values_by_name[10] =
 {
   { "EXPOSURE_OUTCOME_DUPLICATE", 2 },
   { "EXPOSURE_OUTCOME_EXPIRED", 6 },
   { "EXPOSURE_OUTCOME_FORGED", 5 },
+  { "EXPOSURE_OUTCOME_GOAL_ADDED", 9 },
+  { "EXPOSURE_OUTCOME_INVALID_TIME", 8 },
   { "EXPOSURE_OUTCOME_SETTLED", 1 },
   { "EXPOSURE_OUTCOME_SETTLED_LATE", 3 },
   { "EXPOSURE_OUTCOME_UNKNOWN_RESERVATION", 7 },
@@ -475,9 +479,9 @@ const ProtobufCEnumDescriptor crescendo__v1__exposure_outcome__descriptor =
   "ExposureOutcome",
   "Crescendo__V1__ExposureOutcome",
   "crescendo.v1",
-  8,
+  10,
   crescendo__v1__exposure_outcome__enum_values_by_number,
-  8,
+  10,
   crescendo__v1__exposure_outcome__enum_values_by_name,
   1,
   crescendo__v1__exposure_outcome__value_ranges,

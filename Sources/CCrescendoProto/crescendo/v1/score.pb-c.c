@@ -1687,7 +1687,7 @@ const ProtobufCEnumDescriptor crescendo__v1__fidelity__descriptor =
   crescendo__v1__fidelity__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue crescendo__v1__reason__enum_values_by_number[17] =
+static const ProtobufCEnumValue crescendo__v1__reason__enum_values_by_number[21] =
 {
   { "REASON_UNSPECIFIED", "CRESCENDO__V1__REASON__REASON_UNSPECIFIED", 0 },
   { "REASON_OK", "CRESCENDO__V1__REASON__REASON_OK", 1 },
@@ -1706,11 +1706,15 @@ static const ProtobufCEnumValue crescendo__v1__reason__enum_values_by_number[17]
   { "REASON_PACED", "CRESCENDO__V1__REASON__REASON_PACED", 19 },
   { "REASON_HOLDOUT", "CRESCENDO__V1__REASON__REASON_HOLDOUT", 20 },
   { "REASON_TIER", "CRESCENDO__V1__REASON__REASON_TIER", 21 },
+  { "REASON_PAUSED", "CRESCENDO__V1__REASON__REASON_PAUSED", 22 },
+  { "REASON_WORTHLESS", "CRESCENDO__V1__REASON__REASON_WORTHLESS", 23 },
+  { "REASON_SURFACE_OFF", "CRESCENDO__V1__REASON__REASON_SURFACE_OFF", 24 },
+  { "REASON_NO_CANDIDATES", "CRESCENDO__V1__REASON__REASON_NO_CANDIDATES", 25 },
 };
 static const ProtobufCIntRange crescendo__v1__reason__value_ranges[] = {
-{0, 0},{10, 5},{0, 17}
+{0, 0},{10, 5},{0, 21}
 };
-static const ProtobufCEnumValueIndex crescendo__v1__reason__enum_values_by_name[17] =
+static const ProtobufCEnumValueIndex crescendo__v1__reason__enum_values_by_name[21] =
 {
   { "REASON_BUDGET_SPENT", 13 },
   { "REASON_CAPPED", 12 },
@@ -1720,15 +1724,19 @@ static const ProtobufCEnumValueIndex crescendo__v1__reason__enum_values_by_name[
   { "REASON_MARKET", 7 },
   { "REASON_NOT_IN_FLIGHT", 6 },
   { "REASON_NO_CAMPAIGN", 5 },
+  { "REASON_NO_CANDIDATES", 20 },
   { "REASON_OK", 1 },
   { "REASON_OVERLOAD", 4 },
   { "REASON_PACED", 14 },
+  { "REASON_PAUSED", 17 },
   { "REASON_RECENTLY_PLAYED", 11 },
   { "REASON_SEGMENT", 9 },
   { "REASON_SURFACE", 8 },
+  { "REASON_SURFACE_OFF", 19 },
   { "REASON_TIER", 16 },
   { "REASON_UNKNOWN_ITEM", 2 },
   { "REASON_UNSPECIFIED", 0 },
+  { "REASON_WORTHLESS", 18 },
 };
 const ProtobufCEnumDescriptor crescendo__v1__reason__descriptor =
 {
@@ -1737,9 +1745,9 @@ const ProtobufCEnumDescriptor crescendo__v1__reason__descriptor =
   "Reason",
   "Crescendo__V1__Reason",
   "crescendo.v1",
-  17,
+  21,
   crescendo__v1__reason__enum_values_by_number,
-  17,
+  21,
   crescendo__v1__reason__enum_values_by_name,
   2,
   crescendo__v1__reason__value_ranges,

@@ -33,7 +33,7 @@ typedef enum _Crescendo__V1__ReleaseOutcome {
    */
   CRESCENDO__V1__RELEASE_OUTCOME__RELEASE_OUTCOME_ALREADY_RELEASED = 2,
   /*
-   * Its exposure was reported: it stays paid.
+   * Its exposure was reported: what that came to stands, paid or, over the budget, unpaid.
    */
   CRESCENDO__V1__RELEASE_OUTCOME__RELEASE_OUTCOME_SETTLED = 3,
   /*
@@ -91,8 +91,10 @@ struct  Crescendo__V1__Placement
   float score;
   float boost;
   /*
-   * The probability with which this item was to be placed, given what is drawn by lot; 1 where
-   * nothing is.
+   * The probability with which this item was to be placed for this campaign, over what is drawn by
+   * lot; exactly 1 where no candidate's campaign explores. Else an estimate: the request is decided
+   * again with 64 other draws, and with the one that was served in k + 1 of 65 it is (k + 1) / 65.
+   * So it is never 0, at most 1/65 too high in the mean, and its standard error is at most 6 %.
    */
   double propensity;
   /*
@@ -121,7 +123,10 @@ struct  Crescendo__V1__AllocateResponse
   size_t n_placements;
   Crescendo__V1__Placement **placements;
   /*
-   * Why slots stayed empty: what kept most of the candidates away. OK when all are filled.
+   * Why slots stayed empty; OK when all are filled. Of the candidates that were not placed, and
+   * that some campaign promotes, what kept most of them away; CAPPED and BUDGET_SPENT also for
+   * what this answer itself has used up. Where there are none: NO_CAMPAIGN or UNKNOWN_ITEM, whatever
+   * is more frequent; and where no candidate is left at all, NO_CANDIDATES.
    */
   Crescendo__V1__Reason unfilled_reason;
 };

@@ -51,8 +51,16 @@ typedef enum _Crescendo__V1__CampaignState__Status {
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SCHEDULED = 1,
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_RUNNING = 2,
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_PAUSED = 3,
+  /*
+   * What is settled leaves less than one exposure.
+   */
   CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_SPENT = 4,
-  CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_ENDED = 5
+  CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_ENDED = 5,
+  /*
+   * What is settled and reserved leaves less than one exposure: what is not heard in time, or is
+   * released, comes back.
+   */
+  CRESCENDO__V1__CAMPAIGN_STATE__STATUS__STATUS_RESERVED = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__CAMPAIGN_STATE__STATUS)
 } Crescendo__V1__CampaignState__Status;
 typedef enum _Crescendo__V1__DiagnoseCampaignResponse__Cause {
@@ -80,7 +88,7 @@ typedef enum _Crescendo__V1__DiagnoseCampaignResponse__Cause {
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_SCORE = 9,
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_PRICE = 10,
   /*
-   * Placements are reserved and not reported.
+   * Placements are reserved and not reported; also of a campaign that has ended with some.
    */
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NOT_REPORTED = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE)
@@ -92,8 +100,9 @@ struct  Crescendo__V1__ApplyCampaignsRequest
 {
   ProtobufCMessage base;
   /*
-   * A campaign file: YAML (or JSON, which is YAML). `items_file` is not taken here: a client puts
-   * the items in its place.
+   * A campaign file: YAML (or JSON, which is YAML), as proto/CAMPAIGNS.md says. `items_file` is not
+   * taken here: a client puts the items in its place. Longer than the server's limit
+   * `campaignMessageBytes` is RESOURCE_EXHAUSTED.
    */
   char *document;
   /*
@@ -155,6 +164,10 @@ struct  Crescendo__V1__FieldChange
 struct  Crescendo__V1__ApplyCampaignsResponse
 {
   ProtobufCMessage base;
+  /*
+   * In the order of the document. Where they would be over 2 MiB, those that change nothing are
+   * left out, and then what comes last.
+   */
   size_t n_changes;
   Crescendo__V1__CampaignChange **changes;
   /*
@@ -164,10 +177,24 @@ struct  Crescendo__V1__ApplyCampaignsResponse
   Crescendo__V1__CampaignFault **faults;
   uint32_t faults_left_out;
   protobuf_c_boolean applied;
+  uint32_t changes_left_out;
+  /*
+   * Campaigns of the document, those that `changes` leaves out too.
+   */
+  uint32_t added;
+  uint32_t changed;
+  uint32_t unchanged;
+  /*
+   * What is surely not meant, and is applied all the same: items that the snapshot that is served
+   * does not have, caps that are never reached. At most 100, in the order of the document.
+   */
+  size_t n_warnings;
+  Crescendo__V1__CampaignFault **warnings;
+  uint32_t warnings_left_out;
 };
 #define CRESCENDO__V1__APPLY_CAMPAIGNS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crescendo__v1__apply_campaigns_response__descriptor) \
-    , 0,NULL, 0,NULL, 0, 0 }
+    , 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0,NULL, 0 }
 
 
 struct  Crescendo__V1__CampaignState
@@ -312,8 +339,8 @@ struct  Crescendo__V1__DiagnoseCampaignResponse
    */
   char *summary;
   /*
-   * How often each reason kept a candidate of this campaign from a boost, since the server began
-   * to serve it.
+   * How often each reason kept a candidate of this campaign from a boost or a slot, since the server
+   * began to serve it. Estimates, as `candidates` and `boosted` are: see `sampled_one_in`.
    */
   size_t n_reasons;
   Crescendo__V1__ReasonCount **reasons;
@@ -322,11 +349,19 @@ struct  Crescendo__V1__DiagnoseCampaignResponse
    */
   uint64_t candidates;
   uint64_t boosted;
+  /*
+   * Exact.
+   */
   uint64_t placed;
+  /*
+   * One batch of candidates in so many was counted, chosen by lot, and its counts times this are
+   * told: a count of n x sampled_one_in is off by about sqrt(n) x sampled_one_in.
+   */
+  uint32_t sampled_one_in;
 };
 #define CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crescendo__v1__diagnose_campaign_response__descriptor) \
-    , NULL, CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0 }
+    , NULL, CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0 }
 
 
 struct  Crescendo__V1__ReasonCount

@@ -27,7 +27,7 @@ typedef enum _Crescendo__V1__ExposureOutcome {
   CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_UNSPECIFIED = 0,
   CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_SETTLED = 1,
   /*
-   * It was reported before: nothing changes.
+   * It was reported before, and its goal, if there is one, as well: nothing changes.
    */
   CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_DUPLICATE = 2,
   /*
@@ -49,7 +49,15 @@ typedef enum _Crescendo__V1__ExposureOutcome {
   /*
    * The server does not know the reservation.
    */
-  CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_UNKNOWN_RESERVATION = 7
+  CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_UNKNOWN_RESERVATION = 7,
+  /*
+   * `time_unix_ms` cannot be: nothing changes, and it may be reported again with another.
+   */
+  CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_INVALID_TIME = 8,
+  /*
+   * It was reported before without its goal, which counts now; nothing is paid again.
+   */
+  CRESCENDO__V1__EXPOSURE_OUTCOME__EXPOSURE_OUTCOME_GOAL_ADDED = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__EXPOSURE_OUTCOME)
 } Crescendo__V1__ExposureOutcome;
 
@@ -63,11 +71,14 @@ struct  Crescendo__V1__Exposure
    */
   ProtobufCBinaryData token;
   /*
-   * When it was heard, milliseconds since 1970; 0 = now.
+   * When it was heard, milliseconds since 1970; 0 = now. More than ten minutes before the placement
+   * was made, or in the future, is INVALID_TIME. Whether an exposure is late goes by when its
+   * report comes, not by this.
    */
   int64_t time_unix_ms;
   /*
-   * The goal was reached as well (the event that the model predicts).
+   * The goal was reached as well (the event that the model predicts). It may come after the
+   * exposure, in a report of the same token: GOAL_ADDED. It counts once.
    */
   protobuf_c_boolean goal;
 };

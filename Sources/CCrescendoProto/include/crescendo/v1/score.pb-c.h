@@ -77,7 +77,7 @@ typedef enum _Crescendo__V1__Reason {
    */
   CRESCENDO__V1__REASON__REASON_NO_CAMPAIGN = 10,
   /*
-   * Its campaign has not begun, or has ended.
+   * Its campaign has not begun, or has ended. A campaign that runs and is paused: PAUSED.
    */
   CRESCENDO__V1__REASON__REASON_NOT_IN_FLIGHT = 11,
   /*
@@ -109,7 +109,9 @@ typedef enum _Crescendo__V1__Reason {
    */
   CRESCENDO__V1__REASON__REASON_BUDGET_SPENT = 18,
   /*
-   * The campaign is ahead of its spend plan.
+   * At the campaign's pacing price the exposure costs more than it is worth: the budget is kept for
+   * a better or a later one. Mostly the campaign is ahead of its spend plan; one that is behind has
+   * spent too fast a moment ago, or its price has still to fall.
    */
   CRESCENDO__V1__REASON__REASON_PACED = 19,
   /*
@@ -119,7 +121,24 @@ typedef enum _Crescendo__V1__Reason {
   /*
    * Its campaign is not for this tier.
    */
-  CRESCENDO__V1__REASON__REASON_TIER = 21
+  CRESCENDO__V1__REASON__REASON_TIER = 21,
+  /*
+   * Its campaign is paused.
+   */
+  CRESCENDO__V1__REASON__REASON_PAUSED = 22,
+  /*
+   * Worth nothing: the campaign's worth or the candidate's value is 0, or what is gained is less
+   * than the smallest boost.
+   */
+  CRESCENDO__V1__REASON__REASON_WORTHLESS = 23,
+  /*
+   * The surface takes no boosts: its weight or its cap is 0. Nothing is placed there either.
+   */
+  CRESCENDO__V1__REASON__REASON_SURFACE_OFF = 24,
+  /*
+   * Of Allocate: no candidate is left. Each item is placed once, and there were fewer than slots.
+   */
+  CRESCENDO__V1__REASON__REASON_NO_CANDIDATES = 25
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__REASON)
 } Crescendo__V1__Reason;
 
@@ -260,11 +279,13 @@ struct  Crescendo__V1__ScoreRequest
    */
   protobuf_c_boolean want_raw;
   /*
-   * Fills the boosts and their reasons. Not served yet: UNIMPLEMENTED.
+   * Fills the boosts, their reasons and their campaigns. A server without campaigns answers
+   * UNIMPLEMENTED.
    */
   protobuf_c_boolean want_boosts;
   /*
-   * Fills ScoreResponse.explanations. Not served yet: UNIMPLEMENTED.
+   * Fills ScoreResponse.explanations: the terms of each boost. Without want_boosts it is
+   * INVALID_ARGUMENT.
    */
   protobuf_c_boolean want_explanations;
 };
@@ -358,7 +379,7 @@ struct  Crescendo__V1__ScoreResponse
   size_t n_explanations;
   Crescendo__V1__Explanation **explanations;
   /*
-   * Explains the boost: OK, NO_CAMPAIGN, CAPPED, PACED, ...
+   * Explains the boost: OK of every boost over 0; of 0 why: NO_CAMPAIGN, CAPPED, PACED, ...
    */
   Crescendo__V1__Reason all_boost_reason;
   size_t n_boost_reasons;
@@ -380,11 +401,11 @@ struct  Crescendo__V1__Explanation
    */
   uint32_t position;
   /*
-   * The raw score before any feature was looked at.
+   * The raw score before any feature was looked at. Reserved: nothing sets it yet, it is 0.
    */
   double expected_raw;
   /*
-   * With expected_raw they sum to the raw score.
+   * With expected_raw they sum to the raw score. Reserved: nothing sets them yet, they are empty.
    */
   size_t n_contributions;
   Crescendo__V1__Contribution **contributions;
@@ -427,7 +448,11 @@ struct  Crescendo__V1__Term
 {
   ProtobufCMessage base;
   /*
-   * raw, calibrated, value, worth, price, cost, gain, weight, scale or cap.
+   * raw, calibrated, value, worth, price, cost, gain, weight, scale or cap. `value` is `calibrated`;
+   * where the campaign explores (`exploration: thompson`) it is drawn: `calibrated` times what a
+   * draw from the posterior of the campaign's goal rate is to the rate that the model expects, at
+   * most 1. Where the reason keeps the campaign out (it is none of OK, PACED, WORTHLESS,
+   * SURFACE_OFF), `value` is 0, and so is a price below 0; the other terms are what they are.
    */
   char *name;
   double value;

@@ -1,0 +1,55 @@
+internal import Core
+
+/// What a document says that is surely not meant. It is no fault: nothing keeps it from being
+/// applied.
+package enum CampaignWarnings {
+  /// In the document's order.
+  ///
+  /// - Parameter hasItem: whether the snapshot that is served has an item; nil = it is not asked.
+  package static func of(_ document: CampaignDocument, hasItem: ((String) -> Bool)?)
+    -> [FileFault]
+  {
+    var warnings: [FileFault] = []
+    for (index, campaign) in document.campaigns.enumerated() {
+      let line = document.places[index].line
+      if let hasItem, let reason = unknownItems(campaign.items, hasItem) {
+        warnings.append(
+          FileFault(line: line, field: "campaigns[\(index)].items", reason: reason))
+      }
+      for (cap, reason) in idleCaps(campaign.caps) {
+        warnings.append(
+          FileFault(line: line, field: "campaigns[\(index)].caps[\(cap)]", reason: reason))
+      }
+    }
+    return warnings
+  }
+
+  private static func unknownItems(_ items: [String], _ hasItem: (String) -> Bool) -> String? {
+    let unknown = items.filter { !hasItem($0) }
+    guard !unknown.isEmpty else { return nil }
+    let first = unknown.prefix(Limits.campaignWarningNames).map { quoted($0) }
+    let more = unknown.count > first.count ? ", …" : ""
+    return "\(unknown.count) of \(items.count) items are not in the snapshot that is served, "
+      + "and get no boost: \(first.joined(separator: ", "))\(more)"
+  }
+
+  /// Caps that another one of the same scope always reaches first: it has a window that is as long
+  /// or longer, and a limit that is as low or lower.
+  private static func idleCaps(_ caps: [CapRule]) -> [(index: Int, reason: String)] {
+    caps.enumerated().compactMap { index, cap in
+      guard
+        let other = caps.first(where: {
+          $0.scope == cap.scope && $0.windowSeconds > cap.windowSeconds && $0.limit <= cap.limit
+        })
+      else { return nil }
+      return (
+        index,
+        "\(text(cap)) is never reached: \(text(other)) of the same scope comes first"
+      )
+    }
+  }
+
+  private static func text(_ cap: CapRule) -> String {
+    "\(cap.limit) in \(DurationText.text(seconds: UInt64(cap.windowSeconds)))"
+  }
+}

@@ -1,0 +1,67 @@
+internal import Allocation
+internal import Campaigns
+internal import Core
+internal import Ledger
+
+/// What campaigns that explore have learned: of each the goals that the model expected of what was
+/// placed, to hold what was heard against. On the store's thread.
+///
+/// Evidence says nothing before there is an expectation, and both last over a restart: what was
+/// heard lies in the ledger, what was expected in a note.
+struct ExplorationKeeper {
+  private var expected: [UInt64: ExpectedGoals] = [:]
+  private var isNew = false
+  private var lastNote = Int64.min
+
+  static let note = "exploration.expected"
+
+  init() {}
+
+  /// From `encoded`; what is no such thing is no expectation.
+  init(decoding bytes: [UInt8]) {
+    guard bytes.count % 24 == 0 else { return }
+    for at in stride(from: 0, to: bytes.count, by: 24) {
+      func word(_ place: Int) -> UInt64 {
+        (0..<8).reduce(0) { $0 | UInt64(bytes[at + 8 * place + $1]) << UInt64(8 * $1) }
+      }
+      let (goals, placements) = (Double(bitPattern: word(1)), Double(bitPattern: word(2)))
+      guard goals.isFinite, placements.isFinite, goals >= 0, placements > 0 else { continue }
+      expected[word(0)] = ExpectedGoals(goals: goals, placements: placements)
+    }
+  }
+
+  /// Of each campaign its key, the goals and the placements: 24 bytes, little-endian.
+  var encoded: [UInt8] {
+    expected.sorted { $0.key < $1.key }.flatMap { key, expected in
+      [key, expected.goals.bitPattern, expected.placements.bitPattern].flatMap { word in
+        (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+      }
+    }
+  }
+
+  mutating func add(_ goals: ExpectedGoals, to campaign: UInt64) {
+    guard goals.placements > 0 else { return }
+    if expected[campaign] == nil { isNew = true }
+    expected[campaign, default: ExpectedGoals()].add(
+      goals: goals.goals, placements: goals.placements)
+  }
+
+  /// What is known of a campaign's goal rate.
+  func posterior(_ campaign: UInt64, _ totals: CampaignTotals?) -> BetaPosterior {
+    guard let rate = expected[campaign]?.rate else { return .uniform }
+    guard let totals else { return BetaPosterior(expected: rate, successes: 0, failures: 0) }
+    let goals = Double(min(totals.goals, totals.exposures))
+    return BetaPosterior(
+      expected: rate, successes: goals, failures: Double(totals.exposures) - goals)
+  }
+
+  /// Whether it is to be stored now: with the day's traffic, and soon after a campaign is new.
+  mutating func isDue(at now: Int64, withTraffic: Bool) -> Bool {
+    guard !expected.isEmpty else { return false }
+    guard withTraffic || (isNew && now - Limits.expectationNoteMilliseconds >= lastNote) else {
+      return false
+    }
+    (isNew, lastNote) = (false, now)
+    return true
+  }
+}
