@@ -1,5 +1,5 @@
 internal import Core
-internal import Ledger
+package import Ledger
 
 extension AllocationStore {
   /// Compacts a slice of what is durable, in a step of its own, beside what is pending. Whether
