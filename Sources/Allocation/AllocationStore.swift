@@ -21,8 +21,9 @@ package enum StoreFailure: Error, Sendable, Equatable, CustomStringConvertible {
 ///
 /// A pure state machine over its storage: time is an argument, and one thread at a time calls it.
 package final class AllocationStore {
-  private let storage: any Storage
+  let storage: any Storage
   private var budgets: BudgetStore
+  var compactor: Compactor
   private var pending: [StoredRecord] = []
   /// Once there is one, every operation throws it.
   package private(set) var failure: StoreFailure?
@@ -32,12 +33,27 @@ package final class AllocationStore {
   private var movements: [UInt64: CampaignMovement] = [:]
   package private(set) var commits = 0
   package private(set) var recordsCommitted = 0
+  /// Of the journal, since the start.
+  package internal(set) var entriesCompacted = 0
+  /// Ledger time from which on allocations are looked for that are over.
+  var nextAllocations = Int64.min
+  /// Milliseconds.
+  let reservationTime: Int64
 
   /// `opening`: what recovery found that is to be committed first.
   package init(storage: any Storage, budgets: BudgetStore, opening: [StoredRecord]) {
     self.storage = storage
     self.budgets = budgets
+    compactor = Compactor(times: budgets.times)
+    reservationTime = budgets.times.reservation
     pending = opening
+  }
+
+  package convenience init(storage: any Storage, _ recovered: RecoveredLedger) {
+    self.init(storage: storage, budgets: recovered.store, opening: recovered.records)
+    compactor = recovered.compactor
+    // What this start has found may be kept longer than it says.
+    nextAllocations = recovered.clock.anchor.ledgerMilliseconds + reservationTime + 1
   }
 
   /// Takes what a shard has done; what became of its late exposures, in their order: whether they
@@ -217,7 +233,7 @@ package final class AllocationStore {
   /// Why nothing can be made durable now; nil: it can.
   package var halt: StoreFailure? { failure ?? interruption.map { .storage($0) } }
 
-  private func check() throws(StoreFailure) {
+  func check() throws(StoreFailure) {
     if let failure { throw failure }
   }
 
@@ -225,7 +241,7 @@ package final class AllocationStore {
     if let halt { throw halt }
   }
 
-  private func fail(_ failure: StoreFailure) -> StoreFailure {
+  func fail(_ failure: StoreFailure) -> StoreFailure {
     self.failure = failure
     interruption = nil
     pending = []

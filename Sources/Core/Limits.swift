@@ -198,8 +198,14 @@ package enum Limits {
   /// Starts of a server on one folder: reservation ids hold 21 bits of it, one start a minute for
   /// four years.
   package static let ledgerStarts = 1 << 21
-  /// Journal entries that one compaction drops: half a second of the store's thread.
-  package static let compactionEntries = 200_000
+  /// Rows that one slice of a compaction reads or writes: about a millisecond of the store's
+  /// thread, and a sync.
+  package static let compactionRows = 400
+  /// How much of its time the store's thread compacts, as long as there is more to do: one part in
+  /// so many.
+  package static let compactionShare: UInt64 = 10
+  /// How often it looks for allocations that are over, milliseconds of ledger time.
+  package static let compactionAllocationMilliseconds: Int64 = 10_000
   /// The share of a budget that may lie in leases, as a divisor: 1 ÷ 200 = 0.5 %.
   package static let leasedShare: Int64 = 200
   /// How long the storage's owner waits for a reader that opens or closes its file, milliseconds.

@@ -28,6 +28,8 @@ package struct RecoverySetup: Sendable {
 
 package struct RecoveredLedger: Sendable {
   package var store: BudgetStore
+  /// Where the next compaction begins.
+  package var compactor: Compactor
   package var shards: [ShardLedger]
   /// One per shard.
   package var requests: [IdempotencyTable]
@@ -82,6 +84,7 @@ package struct Recovery {
   private let setup: RecoverySetup
   private let visit: (CapEvent) -> Void
   private var store: BudgetStore
+  private var compactor: Compactor
   private var shards: [ShardLedger] = []
   /// Of every open reservation, its shard.
   private var homes = IDIndex()
@@ -102,7 +105,7 @@ package struct Recovery {
         do throws(StorageError) {
           try storage.recover { record, sequence in
             do throws(LedgerFault) {
-              try recovery.add(record)
+              try recovery.add(record, sequence)
               return true
             } catch {
               failure = .fault(error, sequence: sequence)
@@ -151,6 +154,7 @@ package struct Recovery {
     }
     longestReservation = longest
     store = BudgetStore(times: setup.times, holders: setup.shards, start: before + 1)
+    compactor = Compactor(times: setup.times)
     shards = (0..<setup.shards).map { index in
       ShardLedger(
         times: setup.times, bounds: setup.bounds, start: before + 1, index: index,
@@ -163,7 +167,9 @@ package struct Recovery {
   private let start: UInt64
   private let longestReservation: Int64
 
-  private mutating func add(_ record: StoredRecord) throws(LedgerFault) {
+  private mutating func add(
+    _ record: StoredRecord, _ sequence: Int64
+  ) throws(LedgerFault) {
     switch record {
     case .note: break
     case .campaign(let campaign): campaigns.append(campaign)
@@ -173,6 +179,7 @@ package struct Recovery {
       lastTime = max(lastTime, allocation.expires.addingClamped(-longestReservation))
     case .entry(let entry):
       try store.replay(entry)
+      if sequence == 0 { try compactor.open(entry) }
       restore(entry)
       // An opening says when it was made, which is no later than what follows it.
       lastTime = max(lastTime, entry.at)
@@ -235,8 +242,8 @@ package struct Recovery {
           key: Self.timesNote, value: NoteWords.encode([UInt64(clamping: longestReservation)])),
       ] + store.reclaimAll(at: now).map { .entry($0) }
     return RecoveredLedger(
-      store: store, shards: shards, requests: requests, clock: clock, start: start,
-      campaigns: campaigns, notes: notes, records: records, entries: entries)
+      store: store, compactor: compactor, shards: shards, requests: requests, clock: clock,
+      start: start, campaigns: campaigns, notes: notes, records: records, entries: entries)
   }
 }
 

@@ -94,8 +94,15 @@ package protocol Storage: AnyObject {
   /// The answer of an allocation, byte for byte; nil = there is none.
   func answer(user: UInt64, requestID: RequestID) throws(StorageError) -> [UInt8]?
 
-  /// Puts openings in the place of old entries, and drops old allocations; all or nothing.
-  func compact(_ compaction: Compaction) throws(StorageError)
+  /// The first entries behind a sequence, rising, at most `limit`.
+  func entries(
+    after sequence: Int64, limit: Int
+  ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)]
+
+  /// Puts openings in the place of old entries, and drops old allocations; all or nothing. Returns
+  /// how many allocations went.
+  @discardableResult
+  func compact(_ compaction: Compaction) throws(StorageError) -> Int
 
   /// Notes, apart from what is stored, how far that has come, so that a start sees when less of it
   /// is there. Called now and then.
@@ -110,25 +117,30 @@ extension Storage {
   package func close() throws(StorageError) {}
 }
 
-/// What a compaction drops and what it puts in its place.
+/// What one slice of a compaction drops and what it puts in its place. With the entries that stay,
+/// the openings come to what was there before.
 package struct Compaction: Sendable, Equatable {
-  /// Entries up to this sequence go, but the `reserve`s of `kept`; earlier openings go too.
-  /// 0 = nothing of the journal changes.
-  package var through: Int64
-  /// Reservations that were open at `through`, rising.
-  package var kept: [UInt64]
-  /// Take the place of what goes: `opening`s, then the `lease`s of kept reservations and those that
-  /// were open. With the kept entries after them they come to what was there before.
-  package var openings: [JournalEntry]
-  /// Allocations that expire before this ledger time go.
+  /// The last entry of the slice; what is older is not wanted any more, but for the `reserve`s of
+  /// open reservations. 0 = nothing of the journal changes.
+  package var through: Int64 = 0
+  /// Sequences of the entries that go, rising; there need not be one of each.
+  package var dropped: [ClosedRange<Int64>] = []
+  /// Reservations whose `reserve`s go, too.
+  package var ended: [UInt64] = []
+  /// An `opening` takes the place of the one of the same campaign and subject, a `lease` that of
+  /// the one with the same id; where there is none it is new. `recover` gives all `opening`s before
+  /// all `lease`s.
+  package var openings: [JournalEntry] = []
+  /// Leases that are opened no more; not all of them were.
+  package var endedLeases: [UInt64] = []
+  /// Of allocations that expire before this ledger time, the oldest go; the last of all stays: it
+  /// says how late it has been.
   package var allocationsBefore: Int64
+  /// How many of them at most.
+  package var allocations: Int
 
-  package init(
-    through: Int64, kept: [UInt64], openings: [JournalEntry], allocationsBefore: Int64
-  ) {
-    self.through = through
-    self.kept = kept
-    self.openings = openings
+  package init(allocationsBefore: Int64 = .min, allocations: Int = 0) {
     self.allocationsBefore = allocationsBefore
+    self.allocations = allocations
   }
 }

@@ -65,6 +65,9 @@ final class SQLiteConnection {
     return try statement.step(operation) ? statement.integer(0) : nil
   }
 
+  /// By the statement that ended last.
+  var rowsChanged: Int { Int(sqlite3_changes64(handle)) }
+
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
   /// Whether the last connection leaves the write-ahead log as it is: else it copies it into the

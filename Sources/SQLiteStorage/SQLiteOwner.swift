@@ -10,6 +10,7 @@ final class SQLiteOwner {
   let insertEntry: SQLiteStatement
   let selectAnswer: SQLiteStatement
   let updateSums: SQLiteStatement
+  let compacting: SQLiteCompacting
   private let insertAllocation: SQLiteStatement
   private let insertCampaign: SQLiteStatement
   private let selectCampaign: SQLiteStatement
@@ -47,6 +48,7 @@ final class SQLiteOwner {
     selectNote = try connection.prepare(SQLiteSchema.note, "prepare")
     selectAnswer = try connection.prepare(SQLiteSchema.answer, "prepare")
     updateSums = try connection.prepare(SQLiteSums.update, "prepare")
+    compacting = try SQLiteCompacting(connection)
   }
 
   /// Copies the log into the file and empties it. All that was there is durable then.

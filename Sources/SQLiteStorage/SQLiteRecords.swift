@@ -91,7 +91,11 @@ enum SQLiteRecords {
   enum EntryTable: String {
     case journal, openings
 
-    var order: String { self == .journal ? "sequence" : "position" }
+    private var number: String { self == .journal ? "sequence" : "position" }
+
+    /// Of the openings, those of accounts come first; leases in the order in which they end, so
+    /// that each has its place at the end of the line.
+    private var order: String { self == .journal ? number : "kind DESC, expires, position" }
 
     /// As `RowSeal` has it.
     func place(_ number: Int64) -> Int64 { self == .journal ? number : -1 - number }
@@ -99,7 +103,7 @@ enum SQLiteRecords {
     /// - Parameter condition: SQL; `?` is bound by whoever runs it.
     func select(hasSeals: Bool = true, where condition: String = "true") -> String {
       """
-      SELECT \(order), kind, at, campaign, amount, lease, reservation, user, item, artist, release,
+      SELECT \(number), kind, at, campaign, amount, lease, reservation, user, item, artist, release,
         expires, \(hasSeals ? "seal" : "NULL") FROM \(rawValue) WHERE \(condition) ORDER BY \(order)
       """
     }

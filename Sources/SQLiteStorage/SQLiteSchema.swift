@@ -45,9 +45,16 @@ enum SQLiteSchema {
       is_paused INTEGER NOT NULL);
     CREATE TABLE notes (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE compactions (through INTEGER PRIMARY KEY);
+    \(openingIndexes)
     \(SQLiteSums.table)
     PRAGMA application_id = \(applicationID);
     PRAGMA user_version = \(version);
+    """
+
+  /// To find the opening that another takes the place of.
+  static let openingIndexes = """
+    CREATE INDEX IF NOT EXISTS openings_subject ON openings (campaign, reservation) WHERE kind = 10;
+    CREATE INDEX IF NOT EXISTS openings_lease ON openings (lease) WHERE kind = 2;
     """
 
   /// Makes the tables of an empty file, unless it is no new one. Whether it did.

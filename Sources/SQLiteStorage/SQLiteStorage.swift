@@ -94,10 +94,19 @@ package final class SQLiteStorage: Storage {
     return try select.step("read an answer") ? select.bytes(0) : nil
   }
 
-  package func compact(_ compaction: Compaction) throws(StorageError) {
+  package func entries(
+    after sequence: Int64, limit: Int
+  ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] {
+    try usable().compacting.entries(after: sequence, limit: limit)
+  }
+
+  @discardableResult
+  package func compact(_ compaction: Compaction) throws(StorageError) -> Int {
+    var allocations = 0
     try transaction { owner throws(StorageError) in
-      try owner.compact(compaction, &sums)
+      allocations = try owner.compacting.compact(compaction, &sums)
     }
+    return allocations
   }
 
   package func mark() throws(StorageError) {

@@ -40,7 +40,7 @@ enum SQLiteSums {
     try connection.run(
       """
       BEGIN IMMEDIATE; ALTER TABLE journal ADD COLUMN seal INTEGER;
-      ALTER TABLE openings ADD COLUMN seal INTEGER; \(table)
+      ALTER TABLE openings ADD COLUMN seal INTEGER; \(SQLiteSchema.openingIndexes) \(table)
       """, operation)
     var sums = try read(connection)
     let last = try connection.number("SELECT max(sequence) FROM journal", operation) ?? 0

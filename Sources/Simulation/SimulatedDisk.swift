@@ -54,17 +54,6 @@ final class SimulatedDisk {
     if point == .afterSync { throw stop() }
   }
 
-  /// A new file takes the place of the old one, as by rename: whole or not at all.
-  func replace(_ new: [UInt8]) throws(Failure) {
-    precondition(!isDown)
-    let point = crash
-    crash = nil
-    if point == .beforeWrite || point == .duringWrite { throw stop() }
-    bytes = new
-    syncedBytes = new.count
-    if point != nil { throw stop() }
-  }
-
   /// The process stops between two writes.
   func stopNow() { isDown = true }
 

@@ -51,6 +51,7 @@ extension SimulatedServer {
     if !isEarly { acknowledge(group) }
     guard !simulation.disk.isDown else { return }
     tickIfDue()
+    if store.failure == nil { compact() }
   }
 
   private func acknowledge(_ group: [StoreMail]) {
@@ -95,26 +96,38 @@ extension SimulatedServer {
     for index in shards.indices {
       shardMail[index].append { [unowned self] shard in expire(shard, upTo: now) }
     }
-    if simulation.random.isOne(in: 40) { compact(at: now) }
   }
 
-  private func compact(at now: Int64) {
-    guard store.failure == nil else { return }
-    var planner = CompactionPlanner(
-      times: Simulation.times, now: now, kept: desk.longestWindowMilliseconds)
-    do throws(RecoveryError) {
-      try planner.read { visit throws(StorageError) in try storage.recover(visit) }
-    } catch {
-      return simulation.violate("cannot plan a compaction: \(error)")
+  /// A slice or two of any size, wherever the store is between two groups.
+  private func compact() {
+    guard simulation.random.isOne(in: 6) else { return }
+    let now = now()
+    let window = desk.longestWindowMilliseconds
+    // After a crash nobody knows whether it is done.
+    simulation.oracle.compacted(before: store.compactionHorizon(at: now, kept: window))
+    var hasMore = true
+    while hasMore, simulation.random.below(4) > 0 {
+      let crashes = simulation.disk.crash == nil && simulation.random.isOne(in: 30)
+      if crashes {
+        simulation.disk.crash = SimulatedDisk.CrashPoint.allCases[simulation.random.below(4)]
+      }
+      let before = store.entriesCompacted
+      do throws(StoreFailure) {
+        hasMore = try store.compact(
+          at: now, kept: simulation.flaw == .windowForgotten ? 0 : window,
+          rows: 1 + simulation.random.below(simulation.random.isOne(in: 2) ? 20 : 400)
+        ).hasMore
+      } catch {
+        if simulation.disk.isDown { simulation.figures.crashesInCompaction += 1 }
+        return tell(error)
+      }
+      // There was nothing to write.
+      if crashes { simulation.disk.crash = nil }
+      if store.entriesCompacted > before {
+        simulation.figures.compactions += 1
+        simulation.figures.compacted += store.entriesCompacted - before
+      }
     }
-    // What this life has found open may be kept longer than it says.
-    let isOld = now > ledgerStart + Simulation.times.reservation
-    guard let plan = planner.plan(allocationsBefore: isOld ? now : .min) else { return }
-    do throws(StorageError) { try storage.compact(plan) } catch {
-      return tell(.storage(error))
-    }
-    simulation.figures.compactions += 1
-    simulation.oracle.compacted(before: plan.openings.map(\.at).max() ?? .min)
   }
 
   // MARK: Boards

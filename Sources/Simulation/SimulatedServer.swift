@@ -70,8 +70,7 @@ final class SimulatedServer {
     }
     anchor = recovered.clock.anchor
     isSameBoot = recovered.clock.isSameBoot
-    store = AllocationStore(
-      storage: storage, budgets: recovered.store, opening: recovered.records)
+    store = AllocationStore(storage: storage, recovered)
     shardMail = Array(repeating: MailQueue(), count: count)
     parked = Array(repeating: [], count: count)
     costs = desk.costs
@@ -84,8 +83,6 @@ final class SimulatedServer {
     anchor.ledgerMilliseconds
       + max(0, simulation.clocks.reading.bootMilliseconds - anchor.bootMilliseconds)
   }
-
-  var ledgerStart: Int64 { anchor.ledgerMilliseconds }
 
   func shard(of user: UInt64) -> Int { Int(splitmix64(user) % UInt64(shards.count)) }
 

@@ -8,6 +8,13 @@ final class SimulatedStorage: Storage {
     var requestID: RequestID
   }
 
+  private struct OpeningKey: Hashable {
+    var campaign: UInt64
+    var subject: UInt64
+
+    init(_ entry: JournalEntry) { (campaign, subject) = (entry.campaign, entry.reservation) }
+  }
+
   /// What of a reservation is journaled: each at most once.
   private struct Marks: OptionSet {
     var rawValue: UInt8
@@ -20,7 +27,8 @@ final class SimulatedStorage: Storage {
   private let disk: SimulatedDisk
   private let refusesTwice: Bool
   private(set) var group: UInt64 = 0
-  private(set) var openings: [JournalEntry] = []
+  private var accountOpenings: [OpeningKey: JournalEntry] = [:]
+  private var leaseOpenings: [UInt64: JournalEntry] = [:]
   private(set) var entries: [(sequence: Int64, entry: JournalEntry)] = []
   private var nextSequence: Int64 = 1
   private var notes: [String: [UInt8]] = [:]
@@ -32,9 +40,11 @@ final class SimulatedStorage: Storage {
   /// Why a group was refused; nil: none was.
   private(set) var refusal: String?
 
-  /// Keys of notes that are the storage's own, of a compacted log.
-  private static let openingsNote = "storage.openings"
-  private static let sequenceNote = "storage.sequence"
+  /// A mistake on purpose, in every compaction.
+  var spoil: ((inout Compaction) -> Void)?
+
+  /// The key of a note that is the storage's own: a compaction, whose openings come after it.
+  private static let compactionNote = "storage.compaction"
 
   /// Opens what a disk holds. `refusesTwice`: what a storage must do.
   init(_ disk: SimulatedDisk, afterPowerLoss: Bool, refusesTwice: Bool) {
@@ -58,9 +68,15 @@ final class SimulatedStorage: Storage {
         throw fail(refusal ?? "")
       }
     }
-    try write(GroupCoding.encode(records, number: group + 1), asWhole: false)
+    try write(GroupCoding.encode(records, number: group + 1))
     group += 1
     keep(records)
+  }
+
+  /// Those of accounts, then those of leases.
+  var openings: [JournalEntry] {
+    accountOpenings.values.sorted { ($0.campaign, $0.reservation) < ($1.campaign, $1.reservation) }
+      + leaseOpenings.values.sorted { $0.lease < $1.lease }
   }
 
   func recover(_ visit: (StoredRecord, Int64) -> Bool) throws(StorageError) {
@@ -83,36 +99,31 @@ final class SimulatedStorage: Storage {
     return placeOf[RequestKey(user: user, requestID: requestID)].map { allocations[$0].answer }
   }
 
-  /// Writes the whole log anew, as one group that has the number of the last one.
-  func compact(_ compaction: Compaction) throws(StorageError) {
+  func entries(
+    after sequence: Int64, limit: Int
+  ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] {
     try usable()
-    let kept = Set(compaction.kept)
-    var records: [StoredRecord] = notes.keys.sorted().map { .note(key: $0, value: notes[$0] ?? []) }
-    records += campaigns.values.sorted { $0.id < $1.id }.map { .campaign($0) }
-    records += allocations.filter { $0.expires >= compaction.allocationsBefore }
-      .map { .allocation($0) }
-    records.append(.note(key: SimulatedStorage.openingsNote, value: []))
-    records += (compaction.through > 0 ? compaction.openings : openings).map { .entry($0) }
-    for (sequence, entry) in entries
-    where sequence > compaction.through
-      || entry.kind == .reserve && kept.contains(entry.reservation)
-    {
-      var value: [UInt8] = []
-      value.append(value: sequence)
-      records.append(.note(key: SimulatedStorage.sequenceNote, value: value))
-      records.append(.entry(entry))
-    }
-    try write(GroupCoding.encode(records, number: group), asWhole: true)
-    (openings, entries, allocations) = ([], [], [])
-    placeOf.removeAll(keepingCapacity: true)
-    marks.removeAll(keepingCapacity: true)
-    keep(records)
+    let first = entries.partitionPoint { $0.sequence > sequence }
+    return Array(entries[first...].prefix(limit))
   }
 
-  private func write(_ bytes: [UInt8], asWhole: Bool) throws(StorageError) {
-    do throws(SimulatedDisk.Failure) {
-      if asWhole { try disk.replace(bytes) } else { try disk.append(bytes) }
-    } catch {
+  /// One more group of the log, which has the number of the last one.
+  @discardableResult
+  func compact(_ compaction: Compaction) throws(StorageError) -> Int {
+    try usable()
+    var compaction = compaction
+    spoil?(&compaction)
+    let records: [StoredRecord] =
+      [.note(key: SimulatedStorage.compactionNote, value: CompactionCoding.encode(compaction))]
+      + compaction.openings.map { .entry($0) }
+    try write(GroupCoding.encode(records, number: group))
+    let before = allocations.count
+    keep(records)
+    return before - allocations.count
+  }
+
+  private func write(_ bytes: [UInt8]) throws(StorageError) {
+    do throws(SimulatedDisk.Failure) { try disk.append(bytes) } catch {
       throw fail("\(error)")
     }
   }
@@ -127,23 +138,46 @@ final class SimulatedStorage: Storage {
   }
 
   private func keep(_ records: [StoredRecord]) {
-    var isOpening = false
+    if case .note(SimulatedStorage.compactionNote, let value) = records.first {
+      return apply(CompactionCoding.decode(value), openings: records.dropFirst())
+    }
     for record in records {
       switch record {
-      case .note(SimulatedStorage.openingsNote, _): isOpening = true
-      case .note(SimulatedStorage.sequenceNote, let value):
-        isOpening = false
-        nextSequence = value.withUnsafeBytes { $0.loadUnaligned(as: Int64.self) }
       case .note(let key, let value): notes[key] = value
       case .campaign(let campaign): campaigns[campaign.id] = campaign
       case .allocation(let allocation): keep(allocation)
-      case .entry(let entry) where isOpening: openings.append(entry)
       case .entry(let entry):
         entries.append((nextSequence, entry))
         nextSequence += 1
         let more = SimulatedStorage.marks(entry)
         if !more.isEmpty { marks[entry.reservation, default: []].formUnion(more) }
       }
+    }
+  }
+
+  private func apply(_ compaction: Compaction, openings records: ArraySlice<StoredRecord>) {
+    let ended = Set(compaction.ended)
+    var ranges = compaction.dropped[...]
+    entries.removeAll { sequence, entry in
+      while let range = ranges.first, range.upperBound < sequence { ranges.removeFirst() }
+      let goes =
+        ranges.first?.contains(sequence) ?? false
+        || entry.kind == .reserve && ended.contains(entry.reservation)
+      if goes { marks[entry.reservation]?.subtract(SimulatedStorage.marks(entry)) }
+      return goes
+    }
+    for lease in compaction.endedLeases { leaseOpenings[lease] = nil }
+    for case .entry(let entry) in records {
+      if entry.kind == .lease {
+        leaseOpenings[entry.lease] = entry
+      } else {
+        accountOpenings[OpeningKey(entry)] = entry
+      }
+    }
+    allocations.removeAll { $0.expires < compaction.allocationsBefore }
+    placeOf.removeAll(keepingCapacity: true)
+    for (place, one) in allocations.enumerated() {
+      placeOf[RequestKey(user: one.user, requestID: one.requestID)] = place
     }
   }
 
@@ -166,5 +200,17 @@ final class SimulatedStorage: Storage {
     case .goal: .goal
     case .fund, .lease, .leaseReturn, .opening: []
     }
+  }
+}
+
+extension Array {
+  /// Where the elements begin for which `isBehind`, if those for which it is not come first.
+  fileprivate func partitionPoint(_ isBehind: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }

@@ -115,6 +115,7 @@ package final class Simulation {
   private func start(afterPowerLoss: Bool) {
     let storage = SimulatedStorage(
       disk, afterPowerLoss: afterPowerLoss, refusesTwice: flaw != .reportsForgotten)
+    storage.spoil = flaw?.spoiling
     // The last group is there whole or not at all; those before it were acknowledged.
     if storage.group == acknowledged + 1 {
       confirm(undecided)

@@ -1,4 +1,5 @@
 internal import Core
+internal import Ledger
 
 /// A part that is broken on purpose: whoever looks for mistakes must find it.
 package enum SimulationFlaw: String, Sendable, CaseIterable {
@@ -14,6 +15,30 @@ package enum SimulationFlaw: String, Sendable, CaseIterable {
   case reportsForgotten
   /// A reservation's time is cut short.
   case releasedEarly
+  /// A compaction keeps less than what caps look back.
+  case windowForgotten
+  /// A compaction drops the `reserve` of what is open.
+  case openDropped
+  /// A compaction drops an entry too many.
+  case entryTooMany
+  /// A compaction does not write what was spent.
+  case openingForgotten
+}
+
+extension SimulationFlaw {
+  /// What it does to each compaction; nil: nothing.
+  var spoiling: ((inout Compaction) -> Void)? {
+    switch self {
+    case .openDropped: { if $0.through > 0 { $0.dropped = [1...$0.through] } }
+    case .entryTooMany:
+      { if $0.through > 0 { $0.dropped.append(($0.through + 1)...($0.through + 1)) } }
+    case .openingForgotten:
+      { $0.openings.removeAll { $0.kind == .opening && $0.reservation == Self.spent } }
+    default: nil
+    }
+  }
+
+  private static let spent = OpeningSubject.spent.rawValue
 }
 
 /// What a simulation has come to.
@@ -30,7 +55,10 @@ package struct SimulationFigures: Sendable, Equatable {
   package var crashesInRecovery = 0
   package var diskFailures = 0
   package var boots = 0
+  /// Slices of compactions that dropped something, and what they dropped.
   package var compactions = 0
+  package var compacted = 0
+  package var crashesInCompaction = 0
   package var changes = 0
   package var refusedChanges = 0
   package var allocations = 0
@@ -63,8 +91,7 @@ package struct SimulationFigures: Sendable, Equatable {
     [
       \.steps, \.crashes, \.crashesInRecovery, \.diskFailures, \.boots, \.compactions, \.changes,
       \.refusedChanges, \.allocations, \.placements, \.repeated, \.repeatedTooLate, \.conflicts,
-      \.waits, \.lapsed,
-      \.capsChecked,
+      \.waits, \.lapsed, \.capsChecked, \.compacted, \.crashesInCompaction,
     ]
   }
 }

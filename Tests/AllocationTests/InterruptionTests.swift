@@ -17,7 +17,11 @@ private final class ReluctantStorage: Storage {
 
   func answer(user: UInt64, requestID: RequestID) throws(StorageError) -> [UInt8]? { nil }
 
-  func compact(_ compaction: Compaction) throws(StorageError) {}
+  func entries(
+    after sequence: Int64, limit: Int
+  ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] { [] }
+
+  func compact(_ compaction: Compaction) throws(StorageError) -> Int { 0 }
 }
 
 /// What a store does while its storage takes nothing.

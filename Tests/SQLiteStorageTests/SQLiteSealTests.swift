@@ -18,10 +18,10 @@ import Testing
       .campaign(StoredCampaign(id: "one", key: 9, document: "a text", isPaused: false)),
     ])
     try storage.commit((1...20).map { .entry(entry(.reserve, reservation: $0)) })
-    try storage.compact(
-      Compaction(
-        through: 5, kept: [2, 4], openings: [entry(.opening, reservation: 1)],
-        allocationsBefore: 0))
+    var compaction = Compaction()
+    (compaction.through, compaction.dropped) = (5, [1...1, 3...3, 5...5])
+    compaction.openings = [entry(.opening, reservation: 1)]
+    try storage.compact(compaction)
     try storage.commit([
       .note(key: "other", value: [4]),
       .campaign(StoredCampaign(id: "one", key: 9, document: "another", isPaused: true)),
@@ -96,9 +96,11 @@ import Testing
       #expect(try entries(storage).count == 18)
       try storage.commit([.entry(entry(.reserve, reservation: 21))])
       // What had no seal goes as it came.
-      try storage.compact(
-        Compaction(through: 7, kept: [2, 7], openings: [], allocationsBefore: 0))
-      #expect(try entries(storage).map(\.sequence) == [2, 7] + Array(8...21))
+      var compaction = Compaction()
+      (compaction.through, compaction.dropped, compaction.ended) = (7, [6...6], [4])
+      compaction.openings = [entry(.opening, reservation: 1, amount: 6)]
+      try storage.compact(compaction)
+      #expect(try entries(storage).map(\.sequence) == [0, 2, 7] + Array(8...21))
       try storage.close()
     }
     #expect(try MarkFile.read(folder.path)?.sequence == 21)

@@ -179,42 +179,4 @@ func entries(_ storage: SQLiteStorage) throws -> [(sequence: Int64, entry: Journ
       try storage.commit([.entry(entry(.lease, lease: 1)), .entry(entry(.lease, lease: 1))])
     }
   }
-
-  @Test func compactionDropsAndReplaces() throws {
-    let storage = try SQLiteStorage(path: folder.path)
-    try storage.commit(
-      [
-        entry(.fund), entry(.lease, lease: 1), entry(.reserve, reservation: 1),
-        entry(.reserve, reservation: 2), entry(.settle, reservation: 1),
-        entry(.settle, reservation: 2),
-      ].map { .entry($0) })
-    for (low, expires) in [(1, 10), (2, 20), (3, 15)] {
-      try storage.commit([
-        .allocation(
-          StoredAllocation(
-            user: 1, requestID: RequestID(high: 0, low: UInt64(low)),
-            digest: RequestID(high: 0, low: 0), expires: Int64(expires), answer: [1]))
-      ])
-    }
-    let openings = [entry(.opening, reservation: 0), entry(.lease, lease: 1)]
-    try storage.compact(
-      Compaction(through: 5, kept: [2], openings: openings, allocationsBefore: 20))
-    var all = try entries(storage)
-    #expect(all.map(\.sequence) == [0, 0, 4, 6])
-    #expect(all.map(\.entry).prefix(2) == openings[...])
-    #expect(all.map(\.entry.reservation).suffix(2) == [2, 2])
-    // The third ended earlier than the second, but lies behind it: it goes with it.
-    #expect(try storage.answer(user: 1, requestID: RequestID(high: 0, low: 1)) == nil)
-    #expect(try storage.answer(user: 1, requestID: RequestID(high: 0, low: 2)) == [1])
-    // Numbers never come again, even if nothing is left.
-    try storage.compact(Compaction(through: 6, kept: [], openings: [], allocationsBefore: 21))
-    #expect(try storage.answer(user: 1, requestID: RequestID(high: 0, low: 3)) == nil)
-    let copy = try folder.copy()
-    let reopened = try SQLiteStorage(path: copy.path)
-    try reopened.commit([.entry(entry(.fund))])
-    all = try entries(reopened)
-    #expect(all.map(\.sequence) == [7])
-    try reopened.compact(Compaction(through: 0, kept: [], openings: [], allocationsBefore: 0))
-    #expect(try entries(reopened).count == 1)
-  }
 }

@@ -19,7 +19,11 @@ private final class NoteStorage: Storage {
 
   func answer(user: UInt64, requestID: RequestID) throws(StorageError) -> [UInt8]? { nil }
 
-  func compact(_ compaction: Compaction) throws(StorageError) {}
+  func entries(
+    after sequence: Int64, limit: Int
+  ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] { [] }
+
+  func compact(_ compaction: Compaction) throws(StorageError) -> Int { 0 }
 }
 
 /// One campaign in a market where five times as much could be bought as it plans to buy, a tick a

@@ -57,7 +57,8 @@ import Testing
       (\.crashes, "crashes"), (\.boots, "boots"), (\.diskFailures, "disk failures"),
       (\.changes, "changes"), (\.refusedChanges, "refused changes"), (\.repeated, "repeated"),
       (\.conflicts, "conflicts"), (\.waits, "waits"), (\.lapsed, "lapsed"),
-      (\.capsChecked, "caps checked"),
+      (\.capsChecked, "caps checked"), (\.compacted, "entries compacted"),
+      (\.crashesInCompaction, "crashes in a compaction"),
     ]
   }
 

@@ -90,21 +90,51 @@ import Testing
     #expect(throws: StorageError.self) { try again.commit([.entry(entry(.release, 1))]) }
   }
 
+  private func compaction() -> Compaction {
+    var compaction = Compaction(allocationsBefore: 9, allocations: 9)
+    compaction.through = 3
+    compaction.dropped = [1...1, 3...3]
+    compaction.openings = [entry(.opening, 0), entry(.lease, 0)]
+    return compaction
+  }
+
   @Test func compactionKeepsWhatItIsToldTo() throws {
     let disk = SimulatedDisk(seed: 1, ignoresSync: false)
     let storage = SimulatedStorage(disk, afterPowerLoss: false, refusesTwice: true)
     try storage.commit(records + (1...4).map { .entry(entry(.reserve, $0)) })
-    let opening = entry(.opening, 0)
-    try storage.compact(
-      Compaction(through: 3, kept: [2], openings: [opening], allocationsBefore: 9))
+    try storage.compact(compaction())
     for one in [storage, SimulatedStorage(disk, afterPowerLoss: true, refusesTwice: true)] {
-      #expect(one.openings == [opening] && one.group == 1)
+      #expect(one.openings == compaction().openings && one.group == 1)
       #expect(one.entries.map(\.sequence) == [2, 4] && entries(one) == [2, 4])
+      #expect(try one.entries(after: 2, limit: 5).map(\.sequence) == [4])
       #expect(try one.answer(user: 4, requestID: RequestID(high: 5, low: 6)) == [10])
     }
-    try storage.compact(
-      Compaction(through: 0, kept: [], openings: [], allocationsBefore: 10))
-    #expect(storage.openings == [opening] && storage.entries.map(\.sequence) == [2, 4])
-    #expect(try storage.answer(user: 4, requestID: RequestID(high: 5, low: 6)) == nil)
+    var second = Compaction(allocationsBefore: 10, allocations: 9)
+    (second.through, second.ended, second.endedLeases) = (4, [2], [0])
+    try storage.compact(second)
+    for one in [storage, SimulatedStorage(disk, afterPowerLoss: true, refusesTwice: true)] {
+      #expect(one.openings == [entry(.opening, 0)] && one.entries.map(\.sequence) == [4])
+      #expect(try one.answer(user: 4, requestID: RequestID(high: 5, low: 6)) == nil)
+    }
+  }
+
+  @Test(arguments: SimulatedDisk.CrashPoint.allCases)
+  func aCrashLeavesACompactionWholeOrNotAtAll(_ point: SimulatedDisk.CrashPoint) throws {
+    var found: Set<Int> = []
+    for seed in UInt64(1)...50 {
+      let disk = SimulatedDisk(seed: seed, ignoresSync: false)
+      let storage = SimulatedStorage(disk, afterPowerLoss: false, refusesTwice: true)
+      try storage.commit((1...4).map { .entry(entry(.reserve, $0)) })
+      disk.crash = point
+      #expect(throws: StorageError.self) { try storage.compact(compaction()) }
+      let after = SimulatedStorage(disk, afterPowerLoss: true, refusesTwice: true)
+      #expect(after.openings.isEmpty == (after.entries.count == 4))
+      found.insert(after.entries.count)
+    }
+    switch point {
+    case .beforeWrite, .duringWrite: #expect(found == [4])
+    case .beforeSync: #expect(found == [2, 4])
+    case .afterSync: #expect(found == [2])
+    }
   }
 }

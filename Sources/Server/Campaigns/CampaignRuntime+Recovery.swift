@@ -5,7 +5,7 @@ internal import Ledger
 
 /// From what is stored to what is served.
 extension CampaignRuntime {
-  /// Caps, reservations and budgets as they were; what is long over is compacted.
+  /// Caps, reservations and budgets as they were.
   static func recover(_ parts: Parts, _ desk: CampaignDesk, _ shards: [UserShard])
     throws(CampaignStartError) -> RecoveredLedger
   {
@@ -22,10 +22,6 @@ extension CampaignRuntime {
       ) { event in
         shards[shardOf(event.placement.user)].restore(event)
       }
-      let window = rules.flatMap(\.rules).map(\.windowSeconds).max() ?? 0
-      try compact(
-        parts.storage, now: recovered.clock.anchor.ledgerMilliseconds,
-        kept: Int64(window) * 1_000)
     } catch {
       throw CampaignStartError("\(error)")
     }
@@ -35,18 +31,10 @@ extension CampaignRuntime {
     return recovered
   }
 
-  /// `kept`: the longest window of a cap, milliseconds.
-  private static func compact(_ storage: any Storage, now: Int64, kept: Int64)
-    throws(RecoveryError)
-  {
-    var planner = CompactionPlanner(times: LedgerTimes(), now: now, kept: kept)
-    try planner.read { visit throws(StorageError) in try storage.recover(visit) }
-    guard let plan = planner.plan(allocationsBefore: now) else { return }
-    do throws(StorageError) {
-      try storage.compact(plan)
-    } catch {
-      throw .storage(error)
-    }
+  /// How far caps look back at most, milliseconds.
+  static func longestWindow(_ rules: [(campaign: UInt64, rules: [CapRule])]) -> Int64 {
+    let seconds = rules.lazy.flatMap(\.rules).map(\.windowSeconds).max() ?? 0
+    return Int64(seconds) * 1_000
   }
 
   /// Notes and campaigns come first of all that is stored.

@@ -80,8 +80,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     let boot = parts.bootMilliseconds
     ledger = LedgerRuntime(
       shards: shards,
-      store: AllocationStore(
-        storage: parts.storage, budgets: recovered.store, opening: recovered.records),
+      store: AllocationStore(storage: parts.storage, recovered),
       executor: parts.executor, clock: parts.clock,
       now: { anchor.ledgerMilliseconds + max(0, boot() - anchor.bootMilliseconds) },
       logger: parts.logger)
@@ -103,8 +102,8 @@ package final class CampaignRuntime: @unchecked Sendable {
     firstBoard = BoardInUse(pace.board(), hasCaps: desk.hasCaps)
     do throws(SystemError) {
       deskThread = try DeskThread()
-      let costs = desk.costs
-      ledger.setCosts(costs)
+      ledger.setCosts(desk.costs)
+      ledger.setKept(CampaignRuntime.longestWindow(desk.rules))
       try ledger.start(
         LedgerRuntime.Events(
           tick: { [unowned self] store, _ throws(StoreFailure) in try tick(store) },
@@ -195,6 +194,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     let done = OneShot<Void>()
     ledger.onStore { [self] store in
       ledger.setCosts(costs)
+      ledger.setKept(CampaignRuntime.longestWindow(rules))
       pace.use(set, definitions) { store.totals(of: $0) }
     } done: { [self] _, _ in
       spread(BoardInUse(pace.board(), hasCaps: hasCaps))

@@ -20,6 +20,8 @@ package struct LedgerFigures: Sendable {
   var capBytes = 0
   var commits = 0
   var records = 0
+  /// Entries of the journal that were compacted away.
+  var compacted = 0
   /// The longest commit of the last minute or two.
   var commitNanosecondsLargest: UInt64 = 0
   var state = LedgerCondition.State.serving
@@ -137,6 +139,9 @@ extension ServerMetricFamilies {
     }
     observe(.counter, "crescendo_ledger_records_total", "Records of these groups.") {
       Double($0.records)
+    }
+    observe(.counter, "crescendo_ledger_compacted_total", "Old entries that became openings.") {
+      Double($0.compacted)
     }
     observe(
       .gauge, "crescendo_ledger_commit_seconds_largest", "The longest of the last minute or two."

@@ -32,6 +32,7 @@ final class LedgerRuntime: @unchecked Sendable {
   private var nextTry: Int64 = 0
   /// Of one exposure, by campaign.
   private(set) var costs: [UInt64: Micros] = [:]
+  private var compaction = CompactionTurns()
 
   /// What the store's thread calls.
   struct Events {
@@ -171,6 +172,9 @@ final class LedgerRuntime: @unchecked Sendable {
   /// On the store's thread: what one exposure of each campaign costs.
   func setCosts(_ costs: [UInt64: Micros]) { self.costs = costs }
 
+  /// On the store's thread: how far caps look back, milliseconds.
+  func setKept(_ kept: Int64) { compaction.kept = kept }
+
   /// On the store's thread: where each commit's time is counted from now on.
   func setCommitLatency(_ histogram: MetricHistogram) { commitLatency = histogram }
 
@@ -192,6 +196,11 @@ final class LedgerRuntime: @unchecked Sendable {
       mail.deallocate()
     }
     tickIfDue()
+    do throws(StoreFailure) {
+      try compaction.turn(store, at: now(), clock, logger)
+    } catch {
+      tell(error)
+    }
   }
 
   private func tickIfDue() {
@@ -259,6 +268,7 @@ final class LedgerRuntime: @unchecked Sendable {
     figures.openReservations = store.openReservations
     figures.commits = store.commits
     figures.records = store.recordsCommitted
+    figures.compacted = store.entriesCompacted
     figures.commitNanosecondsLargest = longestCommit.value(at: now())
     return figures
   }

@@ -6,7 +6,6 @@ final class FakeStorage: Storage {
   private let disk: FakeDisk
   /// What is durable, decoded.
   private(set) var groups: [[StoredRecord]]
-  private var through: Int64 = 0
   private var next: Int64 = 1
   private var entries: [(sequence: Int64, entry: JournalEntry)] = []
   private(set) var openings: [JournalEntry] = []
@@ -65,33 +64,57 @@ final class FakeStorage: Storage {
     allocations.last { $0.user == user && $0.requestID == requestID }?.answer
   }
 
+  func entries(
+    after sequence: Int64, limit: Int
+  ) throws(StorageError) -> [(sequence: Int64, entry: JournalEntry)] {
+    Array(entries.lazy.filter { $0.sequence > sequence }.prefix(limit))
+  }
+
   /// The whole log anew: what was kept is one group, behind a note of where it came from.
-  func compact(_ compaction: Compaction) throws(StorageError) {
+  @discardableResult
+  func compact(_ compaction: Compaction) throws(StorageError) -> Int {
     try usable()
-    let kept = Set(compaction.kept)
-    let rest = entries.filter {
-      $0.sequence > compaction.through
-        || $0.entry.kind == .reserve && kept.contains($0.entry.reservation)
+    let ended = Set(compaction.ended)
+    let rest = entries.filter { sequence, entry in
+      !compaction.dropped.contains { $0.contains(sequence) }
+        && !(entry.kind == .reserve && ended.contains(entry.reservation))
     }
     var records: [StoredRecord] = notes.filter { !$0.key.hasPrefix("fake.") }
       .map { .note(key: $0.key, value: $0.value) }
     records += campaigns.values.map { .campaign($0) }
-    records += allocations.filter { $0.expires >= compaction.allocationsBefore }
-      .map { .allocation($0) }
-    records.append(
-      .note(key: "fake.openings", value: [UInt8(compaction.through > 0 ? 1 : 0)]))
-    records += (compaction.through > 0 ? compaction.openings : openings).map { .entry($0) }
+    let stay = allocations.filter { $0.expires >= compaction.allocationsBefore }
+    let gone = allocations.count - stay.count
+    records += stay.map { .allocation($0) }
+    records.append(.note(key: "fake.openings", value: []))
+    records += openings(after: compaction).map { .entry($0) }
     for (sequence, entry) in rest {
       records.append(
         .note(key: "fake.at", value: (0..<8).map { UInt8(sequence >> ($0 * 8) & 255) }))
       records.append(.entry(entry))
     }
+    // What comes next has the next number, even if nothing is left.
+    records.append(.note(key: "fake.at", value: (0..<8).map { UInt8(next >> ($0 * 8) & 255) }))
     do throws(FakeDisk.Crash) { try disk.replace(RecordCoding.encode(records)) } catch {
       throw fail("crash")
     }
     (entries, openings, once, allocations) = ([], [], [], [])
     groups = [records]
     take(records)
+    return gone
+  }
+
+  /// An array is searched for each: the plainest way.
+  private func openings(after compaction: Compaction) -> [JournalEntry] {
+    var all = openings.filter { one in
+      !(one.kind == .lease && compaction.endedLeases.contains(one.lease))
+        && !compaction.openings.contains { new in
+          new.kind == one.kind && new.lease == one.lease
+            && (one.kind == .lease
+              || new.campaign == one.campaign && new.reservation == one.reservation)
+        }
+    }
+    all += compaction.openings
+    return all.filter { $0.kind == .opening } + all.filter { $0.kind == .lease }
   }
 
   private func usable() throws(StorageError) {

@@ -29,7 +29,7 @@ extension World {
       let isSpent = ledger.store.totals(of: campaign).map { $0.budget < cost } ?? true
       ledger.shards[index].refuse(campaign, isSpent: isSpent, until: time + 100)
     }
-    if pick(60) == 0 { try compact(at: time) }
+    if pick(6) == 0 { try compact(at: time) }
   }
 
   private mutating func accept(_ record: StoredRecord) throws -> StoredRecord {
@@ -82,15 +82,24 @@ extension World {
     facts = []
   }
 
+  /// Some slices, of any size.
   private mutating func compact(at time: Int64) throws {
-    var planner = CompactionPlanner(
-      times: World.times, now: time, kept: 0, limit: 50 + pick(2_000))
-    try planner.read { visit throws(StorageError) in try storage.recover(visit) }
-    guard let plan = planner.plan(allocationsBefore: time) else { return }
-    reports["compactions", default: 0] += 1
-    if pick(3) == 0 { disk.crash = (writes: 0, point: FakeDisk.Point.allCases[pick(4)]) }
-    do throws(StorageError) { try storage.compact(plan) } catch { return try restart() }
-    try check()
+    for _ in 0..<(1 + pick(8)) {
+      if pick(20) == 0 { disk.crash = (writes: 0, point: FakeDisk.Point.allCases[pick(4)]) }
+      let progress: CompactionProgress
+      do throws(CompactionError) {
+        progress = try ledger.compactor.compact(
+          storage, before: ledger.compactor.horizon(at: time, kept: 0), allocationsBefore: .min,
+          rows: 1 + pick(pick(2) == 0 ? 20 : 1_000))
+      } catch {
+        guard disk.isDown else { throw error }
+        return try restart()
+      }
+      disk.crash = nil
+      if progress.entries > 0 { reports["compactions", default: 0] += 1 }
+      if !progress.hasMore { break }
+    }
+    if pick(4) == 0 { try check() }
   }
 
   /// Power is gone and comes back, on the same boot or another.
