@@ -33,7 +33,7 @@ extension CampaignRuntime {
 
   /// How far caps look back at most, milliseconds.
   static func longestWindow(_ rules: [(campaign: UInt64, rules: [CapRule])]) -> Int64 {
-    let seconds = rules.lazy.flatMap(\.rules).map(\.windowSeconds).max() ?? 0
+    let seconds = rules.flatMap(\.rules).map(\.windowSeconds).max() ?? 0
     return Int64(seconds) * 1_000
   }
 
