@@ -102,7 +102,7 @@ enum BanRules {
   static func code(_ file: RepositoryFile) -> [Violation] {
     guard file.isSwift, file.target != nil else { return [] }
     let source = SourceText(file.text)
-    var found: [Violation] = []
+    var found = file.isSource && file.target != "Client" ? crossingGenerics(file, source) : []
     for (index, line) in source.code.enumerated() {
       for ban in bans where ban.applies(file) && has(line, ban.token) {
         found.append(Violation(file.path, index + 1, "\(ban.token) is banned, use \(ban.use)"))
@@ -118,6 +118,27 @@ enum BanRules {
       for claim in file.isSource ? claims : ["@unchecked Sendable"]
       where line.contains(claim) && !hasReason(source, index) {
         found.append(Violation(file.path, index + 1, "\(claim) without its reason beside it"))
+      }
+    }
+    return found
+  }
+
+  /// Sequences of any kind that another module hands over: the runtime makes their types while
+  /// threads run. "Nothing generic crosses modules on threads", in `Sources/README.md`.
+  private static func crossingGenerics(
+    _ file: RepositoryFile, _ source: SourceText
+  ) -> [Violation] {
+    var isCrossing = false
+    var found: [Violation] = []
+    for (index, line) in source.code.enumerated() {
+      let here = words(line)
+      if !here.isDisjoint(with: ["func", "init", "subscript", "var"]) {
+        isCrossing = !here.isDisjoint(with: ["package", "public"])
+      }
+      guard isCrossing else { continue }
+      for kind in ["some Sequence", "some Collection", "some RandomAccessCollection"]
+      where has(line, kind) {
+        found.append(Violation(file.path, index + 1, "\(kind) of another module: use an array"))
       }
     }
     return found

@@ -43,6 +43,16 @@ struct BanRulesTests {
     #expect(code("Thread.sleep(1)", "Tests/CoreTests/A.swift").count == 1)
   }
 
+  @Test func nothingGenericCrossesModules() {
+    let crossing = "package func f(_ a: some Sequence<Int>) {}"
+    #expect(code(crossing).count == 1)
+    #expect(code(crossing, "Sources/Client/A.swift") == [])
+    #expect(code("package init(\n  a: some Collection<Int>\n) {}").count == 1)
+    #expect(code("func f(_ a: some Sequence<Int>) {}") == [])
+    #expect(code("package func f() {}\nprivate func g(_ a: some Sequence<Int>) {}") == [])
+    #expect(code(crossing, "Tests/CoreTests/A.swift") == [])
+  }
+
   @Test(arguments: [
     "clock_gettime(a, b)", "let d = Date()", "ContinuousClock.now", "Int.random(in: 0..<3)",
     "FileManager.default",
