@@ -11,7 +11,9 @@ public struct DirectAnswer: ~Copyable {
   public private(set) var code: Int32
   /// Microseconds, as the server measured them.
   public let queueMicroseconds: UInt32
+  /// Scoring alone.
   public let scoreMicroseconds: UInt32
+  /// Writing the answer.
   public let encodeMicroseconds: UInt32
   /// Milliseconds to wait before a retry; negative: do not retry; nil: nothing was said.
   public let pushbackMilliseconds: Int32?
@@ -20,6 +22,7 @@ public struct DirectAnswer: ~Copyable {
   /// The `ScoreResponse` itself, for a decoder of your own.
   public let message: UnsafeRawBufferPointer
   private var scores: UnsafeRawPointer? = nil
+  /// Candidates with a score; 0 where `code` is not 0.
   public private(set) var count = 0
   private let words: ByteSlice
 

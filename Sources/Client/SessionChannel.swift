@@ -24,6 +24,7 @@ public enum SessionChannelError: Error, Sendable, Equatable {
 /// have come, in any order. One thread at a time; whoever holds a channel calls `poll` at least
 /// every few seconds, for the server's heartbeat is answered there.
 public final class SessionChannel {
+  /// How a channel waits, and what it may hold.
   public struct Options: Sendable {
     /// Looks for answers without sleeping: about 60 µs sooner, and a core is busy meanwhile.
     public var busyPolls = false

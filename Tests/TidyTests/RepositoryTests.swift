@@ -50,6 +50,7 @@ struct RepositoryTests {
   @Test func nothingBannedIsSaid() { expectNone(files.flatMap(BanRules.everywhere)) }
 
   @Test func nothingBannedIsUsed() { expectNone(files.flatMap(BanRules.code)) }
+  @Test func facesAreDocumented() { expectNone(files.flatMap(DocumentationRules.faces)) }
 
   @Test func theTopLevelIsShort() { expectNone(LayoutRules.top(files.map(\.path))) }
 

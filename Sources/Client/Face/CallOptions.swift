@@ -2,6 +2,7 @@ internal import Core
 
 /// What one call wants other than the client's configuration says.
 public struct CallOptions: Sendable {
+  /// Who is turned away first where a server has too much to do.
   public enum Priority: Sendable, Equatable {
     case interactive
     /// May wait, and is turned away first.
@@ -11,6 +12,7 @@ public struct CallOptions: Sendable {
   /// From now to the deadline; more than zero. Nil = `ClientConfiguration.timeout`. There is always
   /// one.
   public var timeout: Duration?
+  /// `interactive` unless said otherwise.
   public var priority: Priority
   /// W3C Trace Context, 55 characters; nil = none is sent.
   public var traceparent: String?
@@ -25,6 +27,7 @@ public struct CallOptions: Sendable {
   /// ASCII.
   public var metadata: [(name: String, value: String)]
 
+  /// What is left out is as the configuration says.
   public init(
     timeout: Duration? = nil, priority: Priority = .interactive, traceparent: String? = nil,
     retries: Bool? = nil, hedging: Bool? = nil, fallback: LocalFallback? = nil,
@@ -49,6 +52,7 @@ public struct LocalFallback: Sendable {
   /// of scores counts as nil.
   public var scores: @Sendable (_ request: ScoreRequest, _ cause: RPCError) -> [Float]?
 
+  /// As the property `scores`; called on any thread.
   public init(
     _ scores: @escaping @Sendable (_ request: ScoreRequest, _ cause: RPCError) -> [Float]?
   ) {

@@ -4,6 +4,7 @@ internal import Syscalls
 
 /// Where a client's servers are and how it deals with them. Every default is meant to be used.
 public struct ClientConfiguration: Sendable {
+  /// How calls travel.
   public enum Framing: Sendable, Equatable {
     /// The session framing where the server speaks it, else gRPC.
     case automatic
@@ -77,6 +78,7 @@ public struct ClientConfiguration: Sendable {
     public init() {}
   }
 
+  /// What may wait or come at most. What is over a bound fails; nothing grows.
   public struct Bounds: Sendable, Equatable {
     /// Calls that wait for a connection with room: 0 to 1,000,000. More are RESOURCE_EXHAUSTED.
     public var waitingCalls = Limits.clientWaitingCalls
@@ -95,7 +97,9 @@ public struct ClientConfiguration: Sendable {
 
   /// `HOST:PORT`, IPv6 hosts in brackets; 1 to 1,024.
   public var addresses: [String]
+  /// By default the faster one that the server speaks; what it speaks is remembered.
   public var framing: Framing = .automatic
+  /// Among addresses that are not ejected.
   public var balancing: Balancing = .roundRobin
   /// Connections to one address: 1 to 64. Another one is opened only when all are full.
   public var connectionsMax = 2
@@ -111,8 +115,11 @@ public struct ClientConfiguration: Sendable {
   public var hedging: Hedging? = Hedging()
   /// Nil: every call is sent.
   public var throttling: Throttling? = Throttling()
+  /// Of gRPC connections and sessions alike.
   public var keepalive = Keepalive()
+  /// Of each address by itself.
   public var backoff = Backoff()
+  /// Of the client as a whole, unless it says otherwise.
   public var bounds = Bounds()
   /// Sent with every call, for example `authorization`. As `CallOptions.metadata`.
   public var metadata: [(name: String, value: String)] = []
@@ -123,6 +130,7 @@ public struct ClientConfiguration: Sendable {
   /// Nil = what `MetricsSystem` was bootstrapped with.
   public var metrics: (any MetricsFactory)?
 
+  /// All else as by default. Checked when a client is made of it: `ClientConfigurationError`.
   public init(addresses: [String]) {
     self.addresses = addresses
   }
@@ -132,6 +140,7 @@ public struct ClientConfiguration: Sendable {
 public struct ClientConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
   /// As in Swift, for example `retries.attemptsMax`.
   public let setting: String
+  /// The setting and what it may be.
   public let description: String
 
   init(_ setting: String, _ reason: String) {

@@ -43,9 +43,11 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     case doNotRetry
   }
 
+  /// The status of gRPC.
   public var code: Code
   /// A sentence for people: what happened, and what to do where that is known.
   public var message: String
+  /// Who says so.
   public var origin: Origin
   /// Nil = the server says nothing about it.
   public var pushback: Pushback?
@@ -53,6 +55,7 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
   /// empty.
   public var details: [UInt8]
 
+  /// For tests and fallbacks of your own; the client makes all others.
   public init(
     _ code: Code, _ message: String, origin: Origin = .client, pushback: Pushback? = nil,
     details: [UInt8] = []

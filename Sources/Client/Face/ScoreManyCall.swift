@@ -49,8 +49,10 @@ public final class ScoreManyCall: Sendable {
 
   /// Sends one batch, after waiting for room where the server is behind.
   ///
-  /// - Parameter timeout: Of this batch, from when it arrives at the server; nil = the call's own
-  ///   deadline. Microseconds count, at most an hour.
+  /// - Parameters:
+  ///   - request: The batch.
+  ///   - timeout: Of this batch, from when it arrives at the server; nil = the call's own
+  ///     deadline. Microseconds count, at most an hour.
   /// - Returns: Its number, by which its answer is known: 0, 1, …
   /// - Throws: ``RPCError``: why the call has ended; FAILED_PRECONDITION after `finish`.
   @discardableResult
@@ -107,6 +109,7 @@ public final class ScoreManyCall: Sendable {
   /// The answers in the order in which they came, not of the requests. To be read once.
   public var answers: Answers { Answers(call: self) }
 
+  /// All answers of a call. Several iterators share them.
   public struct Answers: AsyncSequence, Sendable {
     public typealias Element = Answer
     public typealias Failure = RPCError
@@ -115,6 +118,7 @@ public final class ScoreManyCall: Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(call: call) }
 
+    /// Reads answers; not to be used by two tasks at a time.
     public struct Iterator: AsyncIteratorProtocol {
       let call: ScoreManyCall
 

@@ -41,6 +41,7 @@ public struct ScoreParts: AsyncSequence, Sendable {
     Iterator(parts: self)
   }
 
+  /// Reads parts; not to be used by two tasks at a time.
   public struct Iterator: AsyncIteratorProtocol {
     let parts: ScoreParts
     private var hasPart = false

@@ -7,13 +7,17 @@ internal import Wire
 public struct ScoreRequest: Sendable, Equatable {
   /// Where and when the scores are wanted.
   public struct Context: Sendable, Equatable {
+    /// ISO 3166-1 alpha-2, upper case. What the snapshot does not know is missing, no error.
     public var market = ""
+    /// A name of the snapshot, for example `radio`.
     public var surface = ""
+    /// A name of the snapshot, for example `premium`.
     public var tier = ""
     /// Milliseconds since 1970-01-01T00:00:00Z; 0 = the server's clock.
     public var timeUnixMilliseconds: Int64 = 0
     /// The user's offset from UTC, minutes.
     public var utcOffsetMinutes: Int32 = 0
+    /// Those of the user: campaigns ask for them.
     public var segments: [String] = []
 
     public init() {}
@@ -21,10 +25,12 @@ public struct ScoreRequest: Sendable, Equatable {
 
   /// A named column of floats: one value per candidate, or one vector of the user.
   public struct Column: Sendable, Equatable {
+    /// As the model or the snapshot names it.
     public var name: String
     /// NaN = missing.
     public var values: [Float]
 
+    /// Of the name and the values that stand in it.
     public init(_ name: String, _ values: [Float]) {
       self.name = name
       self.values = values
@@ -35,9 +41,13 @@ public struct ScoreRequest: Sendable, Equatable {
   public var requestID = ""
   /// 0 = none, or `userURI` names the user.
   public var userID: UInt64 = 0
+  /// Empty = none, or `userID` names the user.
   public var userURI = ""
+  /// Left empty, everything is missing, and the time is the server's.
   public var context = Context()
+  /// An item that the snapshot does not have comes back with fidelity `none`.
   public var itemIDs: [UInt64] = []
+  /// Instead of ids, where the snapshot has URIs.
   public var itemURIs: [String] = []
   /// Columns with one value per candidate.
   public var candidateColumns: [Column] = []
@@ -49,14 +59,18 @@ public struct ScoreRequest: Sendable, Equatable {
   public var model = ""
   /// Also the raw sums, before the output's transformation.
   public var wantsRawScores = false
+  /// Also what campaigns add, and why. UNIMPLEMENTED where a server has none.
   public var wantsBoosts = false
+  /// Also the terms of each boost; INVALID_ARGUMENT without `wantsBoosts`.
   public var wantsExplanations = false
 
+  /// Candidates by id.
   public init(itemIDs: [UInt64] = [], userID: UInt64 = 0) {
     self.itemIDs = itemIDs
     self.userID = userID
   }
 
+  /// Candidates by URI.
   public init(itemURIs: [String], userID: UInt64 = 0) {
     self.itemURIs = itemURIs
     self.userID = userID

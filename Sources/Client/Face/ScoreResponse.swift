@@ -19,25 +19,45 @@ public struct ScoreResponse: Sendable, Equatable {
 
   /// Why a position has the fidelity or the boost that it has. Open: a newer server may know more.
   public enum Reason: Sendable, Hashable {
+    /// As good as it gets.
     case ok
+    /// The snapshot has no such item.
     case unknownItem
+    /// There was no time for more.
     case deadline
+    /// There was no room for more.
     case overload
+    /// From here on: reasons of boosts. No campaign promotes the item.
     case noCampaign
+    /// Its campaign has not begun, or has ended.
     case notInFlight
+    /// Its campaign is not for this market.
     case market
+    /// Its campaign is not for this surface.
     case surface
+    /// Its campaign is for none of the request's segments.
     case segment
+    /// No server sends it yet.
     case consent
+    /// No server sends it yet.
     case recentlyPlayed
+    /// The user has had as much of it as a cap allows.
     case capped
+    /// The campaign's budget is used up.
     case budgetSpent
+    /// It costs more than it is worth at the pacing price: kept for a better one.
     case paced
+    /// The user is one of those who never get a boost.
     case holdout
+    /// Its campaign is not for this tier.
     case tier
+    /// Its campaign is paused.
     case paused
+    /// Worth nothing, or what is gained is less than the smallest boost.
     case worthless
+    /// The surface takes no boosts: its weight or its cap is 0.
     case surfaceOff
+    /// Of `Allocate`: no candidate is left.
     case noCandidates
     /// A number that this client does not know, or 0, if the server does not say.
     case other(Int32)
@@ -45,41 +65,59 @@ public struct ScoreResponse: Sendable, Equatable {
 
   /// What the scores were made from.
   public struct Provenance: Sendable, Equatable {
+    /// Its version.
     public var snapshot = ""
+    /// The model's name in the snapshot.
     public var model = ""
     /// Lower-case hexadecimal.
     public var modelSHA256 = ""
     /// The time that was scored for, milliseconds since 1970-01-01T00:00:00Z.
     public var timeUnixMilliseconds: Int64 = 0
+    /// Of an experiment, or of the holdout: `holdout:treated` or `holdout:control`.
     public var arm = ""
+    /// Trees that were summed, of `treesTotal`.
     public var treesUsed = 0
+    /// Those of the model.
     public var treesTotal = 0
+    /// Of the boosts, from the campaign file, for example `micros:1000`.
     public var boostScale = ""
 
     public init() {}
   }
 
-  /// What a position's raw score is made of.
+  /// What a position's boost is made of.
   public struct Explanation: Sendable, Equatable {
+    /// What one feature adds to a raw score. No server sends any yet.
     public struct Contribution: Sendable, Equatable {
+      /// Its name in the model.
       public var feature: String
+      /// The feature's; NaN = missing.
       public var value: Double
+      /// In the unit of raw scores.
       public var contribution: Double
     }
 
+    /// A term of the boost's formula.
     public struct Term: Sendable, Equatable {
+      /// In double: the formula on the terms, from left to right, gives the boost.
       public var name: String
+      /// In double: the formula evaluated on the terms, left to right, gives the boost exactly.
       public var value: Double
     }
 
     /// Of the candidate in the request.
     public var position: Int
+    /// The raw score before any feature was looked at; 0, for no server sends it yet.
     public var expectedRaw: Double
+    /// They and `expectedRaw` sum to the raw score; empty, for no server sends them yet.
     public var contributions: [Contribution]
+    /// Those of the boost.
     public var terms: [Term]
   }
 
+  /// As it was sent.
   public var requestID = ""
+  /// Left empty by a fallback.
   public var provenance = Provenance()
   /// One per candidate; 0 where there is none (fidelity `none`).
   public var scores: [Float] = []
@@ -87,7 +125,9 @@ public struct ScoreResponse: Sendable, Equatable {
   public var boosts: [Float] = []
   /// Empty unless asked for.
   public var rawScores: [Double] = []
+  /// The first 8 bytes of SHA-256(campaign id), little-endian; 0 = none. Empty without boosts.
   public var campaignKeys: [UInt64] = []
+  /// Empty unless asked for.
   public var explanations: [Explanation] = []
   /// Set when no server answered, and the caller's own fallback gave the scores: why.
   public internal(set) var fallbackCause: RPCError?
@@ -109,7 +149,9 @@ public struct ScoreResponse: Sendable, Equatable {
 
   /// Of one candidate. `position` counts from 0 and is below `count`.
   public func fidelity(at position: Int) -> Fidelity { Fidelity(number: fidelities[position]) }
+  /// Why the score is not of full fidelity. `position` as above.
   public func reason(at position: Int) -> Reason { Reason(number: reasons[position]) }
+  /// Why the boost is what it is. `position` as above.
   public func boostReason(at position: Int) -> Reason { Reason(number: boostReasons[position]) }
 }
 

@@ -4,13 +4,17 @@ extension ScoreResponse {
   public struct ScoredCandidate: Sendable, Equatable {
     /// Of the candidate in the request.
     public var position: Int
+    /// 0 where there is none (fidelity `none`).
     public var score: Float
+    /// How fine the score is.
     public var fidelity: Fidelity
+    /// Why it is not finer.
     public var reason: Reason
     /// Nil unless asked for.
     public var rawScore: Double?
     /// Nil unless asked for.
     public var boost: Float?
+    /// Why the boost is what it is; `other(0)` unless asked for.
     public var boostReason: Reason
   }
 
