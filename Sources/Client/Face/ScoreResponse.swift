@@ -99,7 +99,7 @@ public struct ScoreResponse: Sendable, Equatable {
 
     /// A term of the boost's formula.
     public struct Term: Sendable, Equatable {
-      /// In double: the formula on the terms, from left to right, gives the boost.
+      /// `raw`, `calibrated`, `value`, `worth`, `price`, `cost`, `gain`, `weight`, `scale`, `cap`.
       public var name: String
       /// In double: the formula evaluated on the terms, left to right, gives the boost exactly.
       public var value: Double
