@@ -111,9 +111,10 @@ extension Limits {
     ("ledgerRetryMilliseconds", Double(ledgerRetryMilliseconds)),
     ("ledgerWaitingRecords", Double(ledgerWaitingRecords)),
     ("longestCommitMilliseconds", Double(longestCommitMilliseconds)),
-    ("priceNoteParts", Double(priceNoteParts)),
+    ("noteParts", Double(noteParts)),
     ("priceNoteMilliseconds", Double(priceNoteMilliseconds)),
-    ("priceNoteBytes", Double(priceNoteBytes)),
+    ("spendNoteMilliseconds", Double(spendNoteMilliseconds)),
+    ("noteBytes", Double(noteBytes)),
     ("reportBatches", Double(reportBatches)),
     ("leaseRounds", Double(leaseRounds)),
   ]

@@ -285,13 +285,14 @@ package enum Limits {
   package static let ledgerWaitingRecords = 1 << 20
   /// Over how long the longest commit is told, milliseconds, and at most twice that: some scrapes.
   package static let longestCommitMilliseconds: Int64 = 60_000
-  /// Parts in which prices are stored: 400 of 100,000 campaigns are one, in 19 KB.
-  package static let priceNoteParts = 256
-  /// How often a part of the prices is stored, milliseconds, where a tick has room for all of them:
-  /// a restart loses no more of what a price has learned.
+  /// Parts in which prices and spends are stored: 400 of 100,000 campaigns are one, in 19 KB (160).
+  package static let noteParts = 256
+  /// How often a part of the prices is stored, milliseconds: what was learned since is lost.
   package static let priceNoteMilliseconds: Int64 = 10_000
-  /// Of prices, bytes that one tick stores, and one part more: 100,000 campaigns take two minutes.
-  package static let priceNoteBytes = 16 << 10
+  /// How often what campaigns spent when is stored, milliseconds: the journal is kept for longer.
+  package static let spendNoteMilliseconds: Int64 = 3_600_000
+  /// Bytes of either that one tick stores, and one part more: 100,000 campaigns take two minutes.
+  package static let noteBytes = 16 << 10
   /// Batches of one report that are not acknowledged: ten times a disk's latency at 1,000 a second.
   package static let reportBatches = 64
   /// Times that an allocation waits for leases before it does without.

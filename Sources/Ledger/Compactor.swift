@@ -56,7 +56,7 @@ package struct Compactor: Sendable {
   ///   - kept: how much of the journal stays at least, milliseconds: the longest window of any
   ///     cap. It is never less than what reservations are remembered for.
   package func horizon(at now: Int64, kept: Int64) -> Int64 {
-    now.addingClamped(-max(kept, times.forgotten + times.lease))
+    now.addingClamped(-max(kept, times.journal))
   }
 
   /// Moves the horizon on by a slice, here and in the storage. After an error of the storage that
@@ -179,7 +179,7 @@ package struct Compactor: Sendable {
     compaction.dropped = slice.ranges
     compaction.ended = slice.ended.sorted()
     state.compactedUntil = max(
-      state.compactedUntil, before.addingClamped(times.forgotten + times.lease))
+      state.compactedUntil, before.addingClamped(times.journal))
     for (campaign, was) in slice.accounts.sorted(by: { $0.key < $1.key }) {
       guard let account = state.totals(of: campaign) else { continue }
       // The owner's is written whatever has changed: it says until when entries may name what went.

@@ -1,3 +1,5 @@
+internal import Core
+
 /// The ledger's time: milliseconds that never go back, in step with the time since boot, whatever
 /// becomes of the wall clock. Pure: readings are passed in.
 package struct LedgerClock: Sendable, Equatable {
@@ -78,19 +80,5 @@ extension LedgerClock.Anchor {
       ledgerMilliseconds: Int64(bitPattern: words[0]),
       bootMilliseconds: Int64(bitPattern: words[1]),
       bootID: RequestID(high: words[2], low: words[3]))
-  }
-}
-
-/// Numbers as the value of a note.
-enum NoteWords {
-  static func encode(_ words: [UInt64]) -> [UInt8] {
-    words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
-  }
-
-  static func decode(_ bytes: [UInt8], count: Int) -> [UInt64]? {
-    guard bytes.count == 8 * count else { return nil }
-    return (0..<count).map { at in
-      (0..<8).reduce(0) { $0 | UInt64(bytes[8 * at + $1]) << (8 * $1) }
-    }
   }
 }

@@ -31,4 +31,7 @@ package struct LedgerTimes: Sendable, Equatable {
 
   /// How long at most: `EndedReservations` forgets by quarters.
   package var forgotten: Int64 { remembered + remembered / 4 + 1 }
+
+  /// How long the journal is kept at least: while an entry may be named by a later one.
+  package var journal: Int64 { forgotten + lease }
 }

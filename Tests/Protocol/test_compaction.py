@@ -53,6 +53,8 @@ def test_the_journal_shrinks_while_serving(promote, tmp_path):
         after = promoter.state(name)
         assert (after.settled_micros, after.exposures, after.goals) == (
             state.settled_micros, state.exposures, state.goals), (state, after)
+        # The journal no longer tells when it was.
+        assert sum(promoter.get(name).spent_series_micros) == state.settled_micros
     placed = promoter.allocate(slots=4).placements
     assert len(placed) == 4
     promoter.report([one.token for one in placed])

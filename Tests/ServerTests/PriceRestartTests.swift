@@ -32,6 +32,7 @@ private final class Market {
   static let key: UInt64 = 9
   private static let cost = 10_000.0
   private static let minute: Int64 = 60_000
+  private static let day = 1_440 * minute
   private static let begins: Int64 = 1_795_824_000_000
 
   private let time = Time()
@@ -61,7 +62,7 @@ private final class Market {
       storage: storage, budgets: BudgetStore(holders: 1, start: 1), opening: [])
     #expect(
       try store.apply([], budgets: [Market.key: campaign.budget], at: 0).isEmpty)
-    keeper = PaceKeeper(clock: time.clock, notes: [:])
+    keeper = PaceKeeper(clock: time.clock, notes: [:], kept: Self.day)
     try use()
   }
 
@@ -76,7 +77,8 @@ private final class Market {
 
   /// A server that is started again; `notes`: whether it finds what was stored.
   func restart(notes: Bool) throws {
-    keeper = PaceKeeper(clock: time.clock, notes: notes ? storage.notes : [:])
+    keeper = PaceKeeper(
+      clock: time.clock, notes: notes ? storage.notes : [:], kept: Self.day)
     try use()
   }
 

@@ -1,3 +1,5 @@
+internal import Core
+
 /// What is stored of a campaign's pace: what its pacer has learned, and where its plan begins.
 package struct PacerRecord: Sendable, Equatable {
   /// The campaign's key.
@@ -37,26 +39,15 @@ package struct PacerRecord: Sendable, Equatable {
   private static let version: UInt64 = 1
   private static let wordCount = 6
 
-  /// 64-bit words, little-endian: version, then six of each record.
+  /// `NoteWords`: version, then six of each record.
   package static func encode(_ records: [PacerRecord]) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity((1 + records.count * wordCount) * 8)
-    for word in [version] + records.flatMap(\.words) {
-      for shift in stride(from: 0, to: 64, by: 8) {
-        bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-      }
-    }
-    return bytes
+    NoteWords.encode([version] + records.flatMap(\.words))
   }
 
   /// nil for anything that `encode` does not write.
   package static func decode(_ bytes: [UInt8]) -> [PacerRecord]? {
-    guard bytes.count >= 8, (bytes.count - 8) % (wordCount * 8) == 0 else { return nil }
-    var words = Array(repeating: UInt64(0), count: bytes.count / 8)
-    for (index, byte) in bytes.enumerated() {
-      words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
-    }
-    guard words[0] == version else { return nil }
+    guard let words = NoteWords.decode(bytes), words.count % wordCount == 1, words[0] == version
+    else { return nil }
     let records = stride(from: 1, to: words.count, by: wordCount).map {
       PacerRecord(words[$0..<$0 + wordCount])
     }

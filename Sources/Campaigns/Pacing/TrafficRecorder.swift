@@ -1,3 +1,5 @@
+internal import Core
+
 /// Counts demand by quarter hours, and makes it the next day's `TrafficShape`.
 package struct TrafficRecorder: Sendable, Equatable {
   /// Yesterday's; even until a day has ended.
@@ -59,28 +61,19 @@ extension TrafficRecorder {
   private static let version: UInt64 = 1
   private static let words = 2 + 3 * TrafficShape.slots
 
-  /// To be kept over a restart: 64-bit words, little-endian: version, day (`Int64.min` = none),
-  /// then shape, demand and watched time of each slot as doubles.
+  /// To be kept over a restart, as `NoteWords`: version, day (`Int64.min` = none), then shape,
+  /// demand and watched time of each slot as doubles.
   package var encoded: [UInt8] {
-    var bytes: [UInt8] = []
     let values = shape.weights + demand + watchedMilliseconds
     let head = [TrafficRecorder.version, UInt64(bitPattern: day ?? .min)]
-    for word in head + values.map(\.bitPattern) {
-      for shift in stride(from: 0, to: 64, by: 8) {
-        bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-      }
-    }
-    return bytes
+    return NoteWords.encode(head + values.map(\.bitPattern))
   }
 
   /// nil for anything that `encoded` does not write.
   package init?(decoding bytes: [UInt8]) {
-    guard bytes.count == TrafficRecorder.words * 8 else { return nil }
-    var words = Array(repeating: UInt64(0), count: TrafficRecorder.words)
-    for (index, byte) in bytes.enumerated() {
-      words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
-    }
-    guard words[0] == TrafficRecorder.version else { return nil }
+    guard let words = NoteWords.decode(bytes, count: TrafficRecorder.words),
+      words[0] == TrafficRecorder.version
+    else { return nil }
     let values = words[2...].map(Double.init(bitPattern:))
     guard values.allSatisfy({ $0 >= 0 && $0.isFinite }) else { return nil }
     let slots = TrafficShape.slots

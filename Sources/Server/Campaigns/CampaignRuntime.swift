@@ -88,7 +88,8 @@ package final class CampaignRuntime: @unchecked Sendable {
     self.presence = presence
     self.desk = desk
     counts = DeliveryCounts()
-    pace = PaceKeeper(clock: parts.clock, notes: recovered.notes)
+    pace = PaceKeeper(
+      clock: parts.clock, notes: recovered.notes, kept: LedgerTimes().journal)
     let totals = Dictionary(
       recovered.store.totals.map { ($0.campaign, $0) }, uniquingKeysWith: { first, _ in first })
     do throws(CampaignSetError) {

@@ -19,24 +19,21 @@ struct ExplorationKeeper {
 
   /// From `encoded`; what is no such thing is no expectation.
   init(decoding bytes: [UInt8]) {
-    guard bytes.count % 24 == 0 else { return }
-    for at in stride(from: 0, to: bytes.count, by: 24) {
-      func word(_ place: Int) -> UInt64 {
-        (0..<8).reduce(0) { $0 | UInt64(bytes[at + 8 * place + $1]) << UInt64(8 * $1) }
-      }
-      let (goals, placements) = (Double(bitPattern: word(1)), Double(bitPattern: word(2)))
+    guard let words = NoteWords.decode(bytes), words.count % 3 == 0 else { return }
+    for at in stride(from: 0, to: words.count, by: 3) {
+      let goals = Double(bitPattern: words[at + 1])
+      let placements = Double(bitPattern: words[at + 2])
       guard goals.isFinite, placements.isFinite, goals >= 0, placements > 0 else { continue }
-      expected[word(0)] = ExpectedGoals(goals: goals, placements: placements)
+      expected[words[at]] = ExpectedGoals(goals: goals, placements: placements)
     }
   }
 
-  /// Of each campaign its key, the goals and the placements: 24 bytes, little-endian.
+  /// `NoteWords`: of each campaign its key, the goals and the placements.
   var encoded: [UInt8] {
-    expected.sorted { $0.key < $1.key }.flatMap { key, expected in
-      [key, expected.goals.bitPattern, expected.placements.bitPattern].flatMap { word in
-        (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
-      }
-    }
+    NoteWords.encode(
+      expected.sorted { $0.key < $1.key }.flatMap { key, expected in
+        [key, expected.goals.bitPattern, expected.placements.bitPattern]
+      })
   }
 
   mutating func add(_ goals: ExpectedGoals, to campaign: UInt64) {

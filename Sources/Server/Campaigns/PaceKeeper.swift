@@ -27,10 +27,10 @@ final class PaceKeeper: @unchecked Sendable {
   private var exploration: ExplorationKeeper
   private var table = PacingTable()
   private var recorder: TrafficRecorder
-  private var prices = PriceNotes()
+  private var prices: PartedNotes
   /// From before a restart, until the first set.
   private var stored: [UInt64: PacerRecord]
-  private var series: [UInt64: SpendSeries] = [:]
+  private var spend: SpendKeeper
   private var lastTick: Int64?
   private var latest: CampaignBoard?
   private var lastNote: Int64 = 0
@@ -46,15 +46,24 @@ final class PaceKeeper: @unchecked Sendable {
   }
 
   static let trafficNote = "pacing.traffic"
+  static let pricePrefix = "pacing.prices."
 
-  /// `notes`: what was stored.
-  init(clock: Clock, notes: [String: [UInt8]]) {
+  /// - Parameters:
+  ///   - notes: what was stored.
+  ///   - kept: how long the journal is kept at least, milliseconds.
+  init(clock: Clock, notes: [String: [UInt8]], kept: Int64) {
     self.clock = clock
+    prices = PartedNotes(prefix: PaceKeeper.pricePrefix, period: Limits.priceNoteMilliseconds)
+    spend = SpendKeeper(notes, period: min(Limits.spendNoteMilliseconds, kept / 4))
     exploration =
       notes[ExplorationKeeper.note].map { ExplorationKeeper(decoding: $0) } ?? ExplorationKeeper()
     recorder =
       notes[PaceKeeper.trafficNote].flatMap { TrafficRecorder(decoding: $0) } ?? TrafficRecorder()
-    stored = PriceNotes.read(notes)
+    stored = [:]
+    for value in PartedNotes.read(PaceKeeper.pricePrefix, notes) {
+      // A part that is damaged begins anew.
+      for record in PacerRecord.decode(value) ?? [] { stored[record.key] = record }
+    }
   }
 
   /// A new set, with the definitions that it was compiled from. Campaigns that did not change keep
@@ -80,7 +89,9 @@ final class PaceKeeper: @unchecked Sendable {
         pacer(definition, known[definition.key], totals(definition.key), now)
       }, shape: recorder.shape)
     stored = [:]
-    prices.use(self.definitions.map(\.key))
+    let keys = self.definitions.map(\.key)
+    prices.use(keys)
+    spend.use(keys)
   }
 
   private func pacer(
@@ -153,11 +164,12 @@ final class PaceKeeper: @unchecked Sendable {
     }
     for (index, movement) in moved { reports[index] = movement.pacing }
     table.tick(now: now, reports: reports)
-    for (key, value) in notesOfPrices(now) { try store.note(key, value) }
     var hasChanged = before != table.prices || latest?.isCurrent(at: now) == false
     for (index, movement) in moved {
       if movement.settled > 0 {
-        add(movement.settled, to: definitions[index], at: now)
+        spend.add(
+          movement.settled, to: definitions[index].key, at: now,
+          in: definitions[index].campaign.flight)
       }
       guard let totals = store.totals(of: definitions[index].key) else { continue }
       let spent = PaceKeeper.isSpent(definitions[index], totals)
@@ -168,11 +180,17 @@ final class PaceKeeper: @unchecked Sendable {
       posteriors[index] = exploration.posterior(definitions[index].key, totals)
       hasChanged = true
     }
+    for (key, value) in notes(now) { try store.note(key, value) }
     return hasChanged
   }
 
-  private func notesOfPrices(_ now: Int64) -> [(key: String, [UInt8])] {
-    prices.take(at: now) { PacerRecord(key: definitions[$0].key, table.pacers[$0]) }
+  /// Prices, and what was spent when, that are due to be stored.
+  private func notes(_ now: Int64) -> [(key: String, [UInt8])] {
+    let prices = prices.take(at: now) { members in
+      PacerRecord.encode(
+        members.map { PacerRecord(key: definitions[$0].key, table.pacers[$0]) })
+    }
+    return prices + spend.take(at: now) { definitions[$0].key }
   }
 
   // MARK: Figures
@@ -202,49 +220,16 @@ final class PaceKeeper: @unchecked Sendable {
 
   /// What was settled, from before a restart; `at` is ledger time.
   func restore(_ key: UInt64, _ amount: Micros, at time: Int64, in flight: Range<Int64>) {
-    series[key, default: SpendSeries(flight)].add(amount.value, at: time)
-  }
-
-  private func add(_ settled: Int64, to definition: CampaignDesk.Definition, at now: Int64) {
-    let flight = definition.campaign.flight
-    if series[definition.key]?.flight != flight { series[definition.key] = SpendSeries(flight) }
-    series[definition.key]?.add(settled, at: now)
+    spend.restore(key, amount.value, at: time, in: flight)
   }
 
   /// Spend and plan by equal parts of the flight.
   func series(of key: UInt64) -> (spent: [Int64], planned: [Int64]) {
     guard let set, let index = set.index(ofKey: key).map({ Int($0) }) else { return ([], []) }
     let flight = definitions[index].campaign.flight
-    let spent = series[key] ?? SpendSeries(flight)
+    let spent = spend[key, flight]
     let plan = table.pacers[index].plan
     let ends = spent.ends.map { Int64(plan.planned(at: $0, shape: table.shape)) }
     return (spent.parts, ends.indices.map { ends[$0] - ($0 > 0 ? ends[$0 - 1] : 0) })
-  }
-}
-
-/// What was settled in equal parts of a flight.
-struct SpendSeries {
-  let flight: Range<Int64>
-  private(set) var parts = [Int64](repeating: 0, count: SpendSeries.count)
-  static let count = 48
-
-  init(_ flight: Range<Int64>) { self.flight = flight }
-
-  private var partMilliseconds: Int64 {
-    max(
-      (flight.upperBound - flight.lowerBound + Int64(SpendSeries.count) - 1)
-        / Int64(SpendSeries.count), 1)
-  }
-
-  /// What comes after the flight belongs to its last part.
-  mutating func add(_ amount: Int64, at time: Int64) {
-    let part = (time - flight.lowerBound) / partMilliseconds
-    parts[Int(min(max(part, 0), Int64(SpendSeries.count - 1)))] += amount
-  }
-
-  var ends: [Int64] {
-    (1...Int64(SpendSeries.count)).map {
-      min(flight.lowerBound + $0 * partMilliseconds, flight.upperBound)
-    }
   }
 }
