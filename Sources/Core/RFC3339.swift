@@ -13,7 +13,11 @@ package enum RFC3339 {
   package static let range: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
 
   /// Milliseconds since 1970, within `range`.
-  package static func unixMilliseconds(_ text: String) throws(Fault) -> Int64 {
+  /// - Parameter rounding: what Unix time cannot tell is no fault: the second 60 is the next
+  ///   minute's first, and what is finer than a millisecond is cut.
+  package static func unixMilliseconds(
+    _ text: String, rounding: Bool = false
+  ) throws(Fault) -> Int64 {
     var reader = Reader(rest: Array(text.utf8)[...])
     guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2),
       reader.skip("-"), let day = reader.number(2)
@@ -23,12 +27,12 @@ package enum RFC3339 {
       let hour = reader.number(2), reader.skip(":"), let minute = reader.number(2),
       reader.skip(":"), let second = reader.number(2)
     else { throw .form }
-    let milliseconds = reader.skip(".") ? try reader.fraction() : 0
+    let milliseconds = reader.skip(".") ? try reader.fraction(cutting: rounding) : 0
     if reader.rest.isEmpty { throw .noZone }
     guard let offset = reader.offset(), reader.rest.isEmpty else { throw .form }
-    if second == 60, minute < 60 { throw .leapSecond }
+    if second == 60, minute < 60, !rounding { throw .leapSecond }
     guard (1...12).contains(month), (1...daysInMonth(year, month)).contains(day), hour < 24,
-      minute < 60, second < 60, offset.hours < 24, offset.minutes < 60
+      minute < 60, second <= 60, offset.hours < 24, offset.minutes < 60
     else { throw .noSuchTime }
     let offsetMinutes = offset.sign * (offset.hours * 60 + offset.minutes)
     let minutes = (daysSince1970(year, month, day) * 24 + hour) * 60 + minute - offsetMinutes
@@ -69,13 +73,13 @@ package enum RFC3339 {
     }
 
     /// Milliseconds; at least one digit.
-    mutating func fraction() throws(Fault) -> Int64 {
+    mutating func fraction(cutting: Bool) throws(Fault) -> Int64 {
       var (value, place): (Int64, Int64) = (0, 100)
       guard let first = number(1) else { throw .form }
       value = first * place
       while let digit = number(1) {
         place /= 10
-        if place == 0, digit != 0 { throw .finerThanMilliseconds }
+        if place == 0, digit != 0, !cutting { throw .finerThanMilliseconds }
         value += digit * place
       }
       return value

@@ -39,37 +39,5 @@ func pathFault(_ path: String) -> String? {
 /// Whether `text` is a date and time of RFC 3339, §5.6: `2026-11-23T08:00:00Z`, with fractions of
 /// a second and an offset instead of `Z` allowed.
 func isRFC3339(_ text: String) -> Bool {
-  var rest = Array(text.utf8)[...]
-  func number(_ digits: Int, _ range: ClosedRange<Int>) -> Int? {
-    guard rest.count >= digits, rest.prefix(digits).allSatisfy(isDigit) else { return nil }
-    let value = rest.prefix(digits).reduce(0) { $0 * 10 + Int($1 - 0x30) }
-    rest = rest.dropFirst(digits)
-    return range.contains(value) ? value : nil
-  }
-  func take(_ allowed: String) -> Bool {
-    guard let byte = rest.first, allowed.utf8.contains(byte) else { return false }
-    rest = rest.dropFirst()
-    return true
-  }
-  guard text.utf8.count <= 64, let year = number(4, 0...9_999), take("-"),
-    let month = number(2, 1...12), take("-"), let day = number(2, 1...31),
-    day <= daysOfMonth(month, year: year), take("Tt "),
-    number(2, 0...23) != nil, take(":"), number(2, 0...59) != nil, take(":"),
-    number(2, 0...60) != nil
-  else { return false }
-  if take(".") {
-    guard number(1, 0...9) != nil else { return false }
-    rest = rest.drop(while: isDigit)
-  }
-  if take("Zz") { return rest.isEmpty }
-  return take("+-") && number(2, 0...23) != nil && take(":") && number(2, 0...59) != nil
-    && rest.isEmpty
-}
-
-private func daysOfMonth(_ month: Int, year: Int) -> Int {
-  switch month {
-  case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-  case 4, 6, 9, 11: 30
-  default: 31
-  }
+  text.utf8.count <= 64 && (try? RFC3339.unixMilliseconds(text, rounding: true)) != nil
 }

@@ -49,7 +49,7 @@ private func items() throws -> ItemList { try ItemList(commaSeparated: "11,12,13
            5  12     0.000000  NONE      UNKNOWN_ITEM
 
         snapshot 20261123T080000Z-3f2a9c, model default (sha256 3f2a9c1d0b7e), trees 50/100, \
-        time 2026-11-23T08:00:00.000Z
+        time 2026-11-23T08:00:00Z
         """)
   }
 
