@@ -5,11 +5,13 @@ usage: tools/bench session [--rounds N] [--seconds S]
 Servers run on one core, the load on another: h2load (8 connections x 32 streams) for gRPC and for
 nghttpd, which serves a static file of the answer's size; `crescendo-bench drive` (8 connections x
 32 calls in flight, every answer looked at) for sessions. Checksums are on. Rounds alternate;
-medians of the ratios of each round are held to the bars.
+medians of the ratios of each round are held to the bars. `sockets` is what the same bytes in the
+same turns cost a server in C that does nothing with them (sockets.c): no server costs less here.
 """
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -20,9 +22,13 @@ import wire
 
 DRIVER = os.path.join(wire.ROOT, ".build/release/crescendo-bench")
 BATCHES = [0, 64, 500, 2000]
+# Where the calls of a turn fit into a socket's buffer.
+FLOORS = [0, 64, 500]
 # Times nghttpd that a call costs less: by column and candidates.
 BARS = {("bench, session", 0): 10, ("bench, session", 64): 8, ("bench, session", 500): 4.5,
         ("serve, session", 64): 5, ("serve, session", 500): 2.5}
+# Frames of a session around a request and its answer: heads, the record of the end, DATA.
+REQUEST_FRAME, ANSWER_FRAME = 32, 36
 # Times our own gRPC.
 OWN_BARS = {("bench, session", "bench, gRPC", 64): 4}
 
@@ -40,6 +46,23 @@ def drive(server, batch, message, seconds, connections=8, in_flight=32, busy=Fal
     # The driver does not count its first calls; their server time is counted here: a bias of a
     # thousandth, against us.
     return 1e6 * (server.cpu_seconds() - before) / said["calls"], said
+
+
+class Sockets:
+    """sockets.c, compiled: cores as everywhere here."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "sockets")
+        compiler = shutil.which("cc") or shutil.which("clang")
+        source = os.path.join(wire.ROOT, "tools/benchmarks/sockets.c")
+        subprocess.run([compiler, "-O2", "-o", self.path, source, "-lpthread"], check=True)
+
+    def run(self, connections, in_flight, request, answer, seconds, *spin):
+        output = subprocess.run(
+            [self.path, *(str(value) for value in (
+                connections, in_flight, request + REQUEST_FRAME, answer + ANSWER_FRAME, seconds)),
+             *spin], check=True, capture_output=True, text=True).stdout
+        return json.loads(output)
 
 
 def start(folder, snapshot):
@@ -60,15 +83,20 @@ def measure(options, folder):
             file.write(wire.request(items[:batch])[5:])
     hashing, serving = start(folder, options.snapshot)
     wire.check_answers(hashing, framed, options.python)
-    for batch, size in wire.answer_sizes(hashing, framed).items():
+    sizes = wire.answer_sizes(hashing, framed)
+    for batch, size in sizes.items():
         with open(os.path.join(folder, f"answer-{batch}.bin"), "wb") as file:
             file.write(b"x" * size)
-    peer = wire.start_nghttpd(folder)
+    peer, sockets = wire.start_nghttpd(folder), Sockets(folder)
     rounds = {}
     try:
         for batch in BATCHES:
             for _ in range(options.rounds):
                 figures = {"nghttpd": wire.load(peer, batch, framed[batch], options.seconds)[1]}
+                if batch in FLOORS:
+                    figures["sockets"] = sockets.run(
+                        8, 32, os.path.getsize(plain[batch]), sizes[batch],
+                        options.seconds)["us_per_call"]
                 for server in (hashing, serving):
                     figures[f"{server.name}, session"] = drive(
                         server, batch, plain[batch], options.seconds)[0]
@@ -78,7 +106,10 @@ def measure(options, folder):
     finally:
         for server in (hashing, serving, peer):
             server.stop()
-    return rounds, one_at_a_time(options, framed, plain)
+    spinning = [sockets.run(1, 1, os.path.getsize(plain[64]), sizes[64], options.seconds,
+                            "spin")["p50_us"] for _ in range(options.rounds)]
+    singles = one_at_a_time(options, framed, plain)
+    return rounds, {**singles, "sockets, both spinning": spinning}
 
 
 def one_at_a_time(options, framed, plain):
@@ -128,6 +159,9 @@ def report(rounds):
     for batch in rounds:
         row = f"{batch:>10}"
         for name in names:
+            if name not in rounds[batch][0]:
+                row += " " * 22
+                continue
             cost = statistics.median(figures[name] for figures in rounds[batch])
             row += f"{cost:>12.3f} ({ratio(rounds, batch, name):5.2f} x)"
         print(row)
