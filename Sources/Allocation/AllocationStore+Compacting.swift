@@ -18,7 +18,7 @@ extension AllocationStore {
     let progress: CompactionProgress
     do throws(CompactionError) {
       progress = try compactor.compact(
-        storage, before: compactionHorizon(at: now, kept: kept),
+        storage, at: now, before: compactionHorizon(at: now, kept: kept),
         allocationsBefore: looks ? now - reservationTime : .min, rows: rows)
     } catch {
       switch error {

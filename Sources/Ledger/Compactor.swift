@@ -62,11 +62,12 @@ package struct Compactor: Sendable {
   /// Moves the horizon on by a slice, here and in the storage. After an error of the storage that
   /// is transient the same slice comes again; after any other nothing here is true any more.
   /// - Parameters:
+  ///   - now: ledger time.
   ///   - before: entries go that are older than this ledger time.
   ///   - allocationsBefore: allocations go that expire before this ledger time; `Int64.min` = none.
   ///   - rows: how many rows are read or written, about; above 0.
   package mutating func compact(
-    _ storage: any Storage, before: Int64, allocationsBefore: Int64, rows: Int
+    _ storage: any Storage, at now: Int64, before: Int64, allocationsBefore: Int64, rows: Int
   ) throws(CompactionError) -> CompactionProgress {
     var progress = CompactionProgress()
     if let refused {
@@ -79,6 +80,7 @@ package struct Compactor: Sendable {
     progress.entries = slice.dropped
     guard slice.dropped > 0 || allocationsBefore > .min else { return progress }
     var compaction = Compaction(allocationsBefore: allocationsBefore, allocations: rows)
+    compaction.time = now
     // Where no more happened than that something was reserved, its openings are what they were.
     if slice.dropped > 0 { fill(&compaction, slice, before: before) }
     progress.allocations = try write(compaction, slice.dropped, storage)

@@ -152,6 +152,12 @@ package struct Recovery {
       guard let words = NoteWords.decode(value, count: 1) else { throw .note(key: Self.timesNote) }
       longest = max(longest, Int64(clamping: words[0]))
     }
+    if let value = notes[Compaction.timeKey] {
+      guard let words = NoteWords.decode(value, count: 1) else {
+        throw .note(key: Compaction.timeKey)
+      }
+      lastTime = Int64(bitPattern: words[0])
+    }
     longestReservation = longest
     store = BudgetStore(times: setup.times, holders: setup.shards, start: before + 1)
     compactor = Compactor(times: setup.times)
@@ -218,6 +224,7 @@ package struct Recovery {
     }
     notes[Self.startNote] = nil
     notes[Self.timesNote] = nil
+    notes[Compaction.timeKey] = nil
     let clock = LedgerClock(resuming: anchor, lastTime: lastTime, reading: setup.reading)
     let now = clock.anchor.ledgerMilliseconds
     // Nobody knows how long the machine was off: what was open has its whole time again.

@@ -138,6 +138,11 @@ package struct Compaction: Sendable, Equatable {
   package var allocationsBefore: Int64
   /// How many of them at most.
   package var allocations: Int
+  /// Ledger time at which this was decided; nil = it does not matter. Stored with the rest as the
+  /// note `timeKey`: a later start does not go back behind it, when what has gone was still wanted.
+  package var time: Int64?
+
+  package static let timeKey = "ledger.time"
 
   package init(allocationsBefore: Int64 = .min, allocations: Int = 0) {
     self.allocationsBefore = allocationsBefore

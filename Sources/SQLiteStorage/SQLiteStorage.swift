@@ -105,6 +105,9 @@ package final class SQLiteStorage: Storage {
     var allocations = 0
     try transaction { owner throws(StorageError) in
       allocations = try owner.compacting.compact(compaction, &sums)
+      guard let time = compaction.time else { return }
+      try owner.insertNote(
+        Compaction.timeKey, NoteWords.encode([UInt64(bitPattern: time)]), &sums)
     }
     return allocations
   }

@@ -6,6 +6,7 @@ enum CompactionCoding {
     var bytes: [UInt8] = []
     bytes.append(value: compaction.through)
     bytes.append(value: compaction.allocationsBefore)
+    bytes.append(value: compaction.time ?? .min)
     append(compaction.dropped.flatMap { [$0.lowerBound, $0.upperBound] }, &bytes)
     append(compaction.ended.map { Int64(bitPattern: $0) }, &bytes)
     append(compaction.endedLeases.map { Int64(bitPattern: $0) }, &bytes)
@@ -21,6 +22,8 @@ enum CompactionCoding {
     var compaction = Compaction()
     compaction.through = words.removeFirst()
     compaction.allocationsBefore = words.removeFirst()
+    let time = words.removeFirst()
+    compaction.time = time == .min ? nil : time
     let bounds = list(&words)
     compaction.dropped = stride(from: 0, to: bounds.count, by: 2).map {
       bounds[$0]...bounds[$0 + 1]

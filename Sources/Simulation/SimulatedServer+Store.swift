@@ -107,7 +107,8 @@ extension SimulatedServer {
     simulation.oracle.compacted(before: store.compactionHorizon(at: now, kept: window))
     var hasMore = true
     while hasMore, simulation.random.below(4) > 0 {
-      let crashes = simulation.disk.crash == nil && simulation.random.isOne(in: 30)
+      let crashes =
+        !isDraining && simulation.disk.crash == nil && simulation.random.isOne(in: 30)
       if crashes {
         simulation.disk.crash = SimulatedDisk.CrashPoint.allCases[simulation.random.below(4)]
       }
@@ -156,7 +157,7 @@ extension SimulatedServer {
 
   /// Until nothing is under way any more.
   func drain() {
-    nextTick = 0
+    (isDraining, nextTick) = (true, 0)
     storeStep(atMost: .max)
     while store.failure == nil,
       !storeMail.isEmpty || !deskMail.isEmpty || !loopMail.isEmpty

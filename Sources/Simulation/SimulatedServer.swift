@@ -26,6 +26,8 @@ final class SimulatedServer {
   /// Of one exposure, by campaign.
   var costs: [UInt64: Micros] = [:]
   var nextTick: Int64 = 0
+  /// At the end of a world: nothing breaks any more.
+  var isDraining = false
   var facts: [Fact] = []
   /// What loops serve by.
   var boards: [ServedBoard] = []

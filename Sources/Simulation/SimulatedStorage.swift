@@ -174,6 +174,9 @@ final class SimulatedStorage: Storage {
         accountOpenings[OpeningKey(entry)] = entry
       }
     }
+    if let time = compaction.time {
+      notes[Compaction.timeKey] = NoteWords.encode([UInt64(bitPattern: time)])
+    }
     allocations.removeAll { $0.expires < compaction.allocationsBefore }
     placeOf.removeAll(keepingCapacity: true)
     for (place, one) in allocations.enumerated() {

@@ -51,8 +51,8 @@ import Testing
     -> CompactionProgress
   {
     try compactor.compact(
-      storage, before: compactor.horizon(at: 1_000_000, kept: kept), allocationsBefore: .min,
-      rows: rows)
+      storage, at: 1_000_000, before: compactor.horizon(at: 1_000_000, kept: kept),
+      allocationsBefore: .min, rows: rows)
   }
 
   @Test func sumsStayAndTheAuditIsClean() throws {
@@ -116,8 +116,8 @@ import Testing
     var compactor = Compactor(times: Self.times)
     _ = try slice(&compactor)
     let progress = try compactor.compact(
-      storage, before: compactor.horizon(at: 2_000_000, kept: 0), allocationsBefore: .min,
-      rows: 1_000)
+      storage, at: 2_000_000, before: compactor.horizon(at: 2_000_000, kept: 0),
+      allocationsBefore: .min, rows: 1_000)
     #expect(progress.entries == 5)
     #expect(try storage.entries(after: 0, limit: 99).map(\.entry.reservation) == [3])
     #expect(storage.openings.filter { $0.kind == .lease }.map(\.lease) == [2])

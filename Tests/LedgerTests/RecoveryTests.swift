@@ -161,6 +161,20 @@ import Testing
         .note(key: Recovery.timesNote, value: NoteWords.encode([5_000]))))
   }
 
+  /// What has gone by then was over: a machine that starts anew does not go back to when it was
+  /// still wanted, even if nothing else was written so late.
+  @Test func theClockIsNoEarlierThanTheLastCompaction() throws {
+    try fill()
+    var compaction = Compaction(allocationsBefore: 60_000, allocations: 9)
+    compaction.time = 70_000
+    _ = try storage.compact(compaction)
+    var ledger = try recover(boot: 5, bootLow: 2, unix: 100)
+    #expect(ledger.clock.now(bootMilliseconds: 5) == 70_000)
+    #expect(ledger.notes[Compaction.timeKey] == nil)
+    try storage.commit([.note(key: Compaction.timeKey, value: [7])])
+    #expect(throws: RecoveryError.note(key: Compaction.timeKey)) { try recover() }
+  }
+
   @Test func aJournalThatCannotBeIsRefused() throws {
     try fill()
     let bad = shardEntry(.lease, 991, lease: 5)

@@ -70,6 +70,22 @@ import Testing
     #expect(try entries(again).map(\.sequence) == [0, 0, 0, 7, 8])
   }
 
+  @Test func itsTimeIsStoredWithIt() throws {
+    let storage = try SQLiteStorage(path: folder.path)
+    var compaction = Compaction(allocationsBefore: 5, allocations: 9)
+    for time in [70_000, 80_000] as [Int64] {
+      compaction.time = time
+      try storage.compact(compaction)
+    }
+    try storage.close()
+    var found: [StoredRecord] = []
+    try SQLiteStorage(path: folder.path).recover { record, _ in
+      found.append(record)
+      return true
+    }
+    #expect(found == [.note(key: Compaction.timeKey, value: NoteWords.encode([80_000]))])
+  }
+
   @Test func theOldestAllocationsGo() throws {
     let storage = try SQLiteStorage(path: folder.path)
     for (low, expires) in [(1, 10), (2, 11), (3, 20), (4, 15), (5, 12)] {

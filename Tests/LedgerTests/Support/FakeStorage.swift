@@ -79,6 +79,9 @@ final class FakeStorage: Storage {
       !compaction.dropped.contains { $0.contains(sequence) }
         && !(entry.kind == .reserve && ended.contains(entry.reservation))
     }
+    if let time = compaction.time {
+      notes[Compaction.timeKey] = NoteWords.encode([UInt64(bitPattern: time)])
+    }
     var records: [StoredRecord] = notes.filter { !$0.key.hasPrefix("fake.") }
       .map { .note(key: $0.key, value: $0.value) }
     records += campaigns.values.map { .campaign($0) }

@@ -89,8 +89,8 @@ extension World {
       let progress: CompactionProgress
       do throws(CompactionError) {
         progress = try ledger.compactor.compact(
-          storage, before: ledger.compactor.horizon(at: time, kept: 0), allocationsBefore: .min,
-          rows: 1 + pick(pick(2) == 0 ? 20 : 1_000))
+          storage, at: time, before: ledger.compactor.horizon(at: time, kept: 0),
+          allocationsBefore: .min, rows: 1 + pick(pick(2) == 0 ? 20 : 1_000))
       } catch {
         guard disk.isDown else { throw error }
         return try restart()
