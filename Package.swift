@@ -115,8 +115,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "crescendo-bench",
-      dependencies: ["Client", "Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core"],
-      swiftSettings: strict),
+      dependencies: [
+        "Client", "Simulation", "Transport", "EventLoop", "Wire", "Models", "Syscalls", "Core",
+      ], swiftSettings: strict),
 
     tests("CoreTests", ["Core"]),
     tests("SyscallsTests", ["Syscalls", "Core"]),

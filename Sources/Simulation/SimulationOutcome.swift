@@ -81,6 +81,29 @@ package struct SimulationFigures: Sendable, Equatable {
 
   package init() {}
 
+  /// What worlds are for, and has not happened; of some dozens of worlds nothing.
+  package var unseen: [String] {
+    let counts: [(String, Int)] = [
+      ("crashes", crashes), ("boots", boots), ("disk failures", diskFailures),
+      ("changes", changes), ("refused changes", refusedChanges), ("repeated", repeated),
+      ("conflicts", conflicts), ("waits", waits), ("lapsed", lapsed),
+      ("caps checked", capsChecked), ("entries compacted", compacted),
+      ("crashes in a compaction", crashesInCompaction),
+    ]
+    let reported: [ExposureOutcome] = [
+      .settled, .duplicate, .goalAdded, .settledLate, .expired, .unknownReservation,
+    ]
+    let released: [Core.ReleaseOutcome] = [.released, .alreadyReleased, .settled]
+    var unseen = counts.filter { $0.1 == 0 }.map(\.0)
+    for outcome in reported where outcomes[Int(outcome.rawValue)] == 0 {
+      unseen.append("exposures \(outcome)")
+    }
+    for outcome in released where releases[Int(outcome.rawValue)] == 0 {
+      unseen.append("releases \(outcome)")
+    }
+    return unseen
+  }
+
   package static func += (left: inout SimulationFigures, right: SimulationFigures) {
     for path in counts { left[keyPath: path] += right[keyPath: path] }
     for index in left.outcomes.indices { left.outcomes[index] += right.outcomes[index] }

@@ -14,6 +14,8 @@ struct CrescendoBench {
            crescendo-bench drive PORT CONNECTIONS INFLIGHT REQUEST CANDIDATES
                                  SECONDS|Ncalls [busy] [plain]
                                                  calls Score over sessions; prints one line of JSON
+           crescendo-bench worlds FIRST LAST     simulated worlds of these seeds, two at a time,
+                                                 that crash; held to an account kept apart
            crescendo-bench walk MODEL ROWS BATCH SECONDS
                                                  walks float64 rows; prints ns per row and a digest
     """
@@ -42,6 +44,10 @@ struct CrescendoBench {
         guard let plan = try drivePlan(arguments) else { break }
         try SessionDriver.run(plan)
         return
+      case ("worlds", 3):
+        guard let first = UInt64(arguments[1]), let last = UInt64(arguments[2]), first <= last
+        else { break }
+        exit(try Worlds(first...last).run() ? 0 : 1)
       case ("walk", 5):
         guard let batch = Int(arguments[3]), let seconds = Double(arguments[4]), batch > 0 else {
           break
