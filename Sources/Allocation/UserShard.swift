@@ -11,10 +11,7 @@ package final class UserShard {
   var ledger: ShardLedger
   var caps: CapTable
   var requests: IdempotencyTable
-  /// Of artists and releases: all campaigns' rules.
-  private var sharedKeeping = CapKeeping(rules: [])
-  /// Of each campaign that caps its own exposures.
-  private var ownKeeping: [UInt64: CapKeeping] = [:]
+  private var rules = CapRules.none
   let signer: TokenSigner
   let presence: UserPresence
   package private(set) var figures = ShardFigures()
@@ -46,32 +43,23 @@ package final class UserShard {
 
   // MARK: Campaigns
 
-  /// The caps that hold from now on, by campaign key.
-  package func keep(_ rules: [(campaign: UInt64, rules: [CapRule])]) {
-    sharedKeeping = CapKeeping(
-      rules: rules.flatMap { $0.rules.filter { $0.scope != .userCampaign } })
-    ownKeeping.removeAll(keepingCapacity: true)
-    var longest = sharedKeeping.longestWindowSeconds
-    for (campaign, rules) in rules {
-      let own = CapKeeping(rules: rules.filter { $0.scope == .userCampaign })
-      guard own.longestWindowSeconds > 0 else { continue }
-      ownKeeping[campaign] = own
-      longest = max(longest, own.longestWindowSeconds)
-    }
-    caps.longestWindowSeconds = longest
+  /// The caps that hold from now on.
+  package func keep(_ rules: CapRules) {
+    self.rules = rules
+    caps.longestWindowSeconds = rules.longestWindowSeconds
   }
 
   /// Where an exposure counts.
   func uses(of placement: Placement) -> [CapUse] {
     var uses: [CapUse] = []
-    ownKeeping[placement.campaign]?.append(
+    rules.own[placement.campaign]?.append(
       .userCampaign, key: placement.campaign, to: &uses)
     if placement.artist != .min {
-      sharedKeeping.append(
+      rules.shared.append(
         .userArtist, key: UInt64(bitPattern: placement.artist), to: &uses)
     }
     if placement.release != .min {
-      sharedKeeping.append(
+      rules.shared.append(
         .userRelease, key: UInt64(bitPattern: placement.release), to: &uses)
     }
     return uses
@@ -79,7 +67,7 @@ package final class UserShard {
 
   /// A rule as it is counted here.
   func requirement(_ rule: CapRule, key: UInt64) -> CapRequirement {
-    let counted = rule.scope == .userCampaign ? rule : sharedKeeping.counted(rule)
+    let counted = rule.scope == .userCampaign ? rule : rules.shared.counted(rule)
     return CapRequirement(rule: counted, key: key)
   }
 

@@ -1,10 +1,16 @@
 internal import Core
 
 extension CampaignSet {
-  typealias Entry = (campaign: Campaign, key: UInt64, isPaused: Bool)
+  /// By id; those that are so already, as a server keeps them, need no sorting.
+  static func sorted(_ definitions: [CampaignDefinition]) -> [CampaignDefinition] {
+    let isSorted = definitions.indices.dropFirst().allSatisfy {
+      definitions[$0 - 1].campaign.id < definitions[$0].campaign.id
+    }
+    return isSorted ? definitions : definitions.sorted { $0.campaign.id < $1.campaign.id }
+  }
 
   /// The index of every key; ids and keys are there once.
-  static func keys(_ sorted: [Entry]) throws(CampaignSetError) -> [UInt64: Int32] {
+  static func keys(_ sorted: [CampaignDefinition]) throws(CampaignSetError) -> [UInt64: Int32] {
     var indexes: [UInt64: Int32] = [:]
     indexes.reserveCapacity(sorted.count)
     for (index, entry) in sorted.enumerated() {
@@ -37,12 +43,13 @@ extension CampaignSet {
     return limits
   }
 
-  static func records(_ sorted: [Entry]) -> ([CampaignRecord], [CapRule]) {
+  static func records(_ sorted: [CampaignDefinition]) -> ([CampaignRecord], [CapRule]) {
     var caps: [CapRule] = []
     var records: [CampaignRecord] = []
     records.reserveCapacity(sorted.count)
-    for (campaign, key, isPaused) in sorted {
-      var flags: UInt16 = isPaused ? CheckBits.paused : 0
+    for definition in sorted {
+      let campaign = definition.campaign
+      var flags: UInt16 = definition.isPaused ? CheckBits.paused : 0
       if !campaign.caps.isEmpty { flags |= CheckBits.caps }
       if campaign.exploration == .thompson { flags |= CheckBits.drawn }
       for rule in campaign.caps {
@@ -56,8 +63,8 @@ extension CampaignSet {
         CampaignRecord(
           flightStart: Instants.clamped(campaign.flight.lowerBound),
           flightEnd: Instants.clamped(campaign.flight.upperBound),
-          worth: Double(campaign.worth.value), cost: Double(campaign.cost.value), key: key,
-          capStart: UInt32(caps.count), capCount: UInt32(campaign.caps.count),
+          worth: Double(campaign.worth.value), cost: Double(campaign.cost.value),
+          key: definition.key, capStart: UInt32(caps.count), capCount: UInt32(campaign.caps.count),
           flags: flags))
       caps += campaign.caps
     }

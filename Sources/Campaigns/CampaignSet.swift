@@ -97,12 +97,10 @@ package final class CampaignSet: @unchecked Sendable {
 
   /// Takes time in proportion to campaigns and items; asks `catalog` once for every item.
   package init(
-    _ entries: [(campaign: Campaign, key: UInt64, isPaused: Bool)], policy: CampaignPolicy,
-    catalog: CampaignCatalog
+    _ definitions: [CampaignDefinition], policy: CampaignPolicy, catalog: CampaignCatalog
   ) throws(CampaignSetError) {
-    guard entries.count <= Limits.campaigns else { throw .tooManyCampaigns(entries.count) }
-    let order = entries.indices.sorted { entries[$0].campaign.id < entries[$1].campaign.id }
-    let sorted = order.map { entries[$0] }
+    guard definitions.count <= Limits.campaigns else { throw .tooManyCampaigns(definitions.count) }
+    let sorted = CampaignSet.sorted(definitions)
     ids = sorted.map(\.campaign.id)
     costs = sorted.map(\.campaign.cost)
     indexOfKey = try CampaignSet.keys(sorted)
@@ -122,7 +120,7 @@ package final class CampaignSet: @unchecked Sendable {
 
     let memory = FlatMemory()
     self.memory = memory
-    let promotions = try Promotions(sorted.map(\.campaign), catalog: catalog)
+    let promotions = try Promotions(sorted, catalog: catalog)
     itemsKnown = promotions.itemsKnown
     let (records, caps) = CampaignSet.records(sorted)
     self.promotions = promotions

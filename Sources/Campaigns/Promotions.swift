@@ -17,22 +17,24 @@ final class Promotions: @unchecked Sendable {
 
   /// One visit of a row for each of its items: at a hundred thousand campaigns each is a cache
   /// miss.
-  init(_ campaigns: [Campaign], catalog: CampaignCatalog) throws(CampaignSetError) {
+  init(
+    _ campaigns: [CampaignDefinition], catalog: CampaignCatalog
+  ) throws(CampaignSetError) {
     rowCount = catalog.rowCount
     let room = crescendo_allocate_table((rowCount + 1) * 16)
     rows = room.bindMemory(to: RowEntry.self, capacity: rowCount + 1)
     rows.initialize(repeating: RowEntry(campaigns: campaigns.count), count: rowCount + 1)
     overflow = .allocate(capacity: 1)
-    let total = campaigns.reduce(0) { $0 + $1.items.count }
+    let total = campaigns.reduce(0) { $0 + $1.campaign.items.count }
     guard total <= Limits.promotions else { throw .tooManyItems(total) }
     itemsKnown.reserveCapacity(campaigns.count)
     var spilled: [(row: Int32, campaign: Int32)] = []
     for (index, campaign) in campaigns.enumerated() {
       var known: Int32 = 0
-      for item in campaign.items {
+      for item in campaign.campaign.items {
         guard let row = catalog.row(item), row >= 0, Int(row) < rowCount else { continue }
         guard let isNew = add(Int32(index), to: row, &spilled) else {
-          throw .tooManyCampaignsOfItem(row: row, campaign: campaign.id)
+          throw .tooManyCampaignsOfItem(row: row, campaign: campaign.campaign.id)
         }
         if isNew { known += 1 }
       }
@@ -95,10 +97,11 @@ final class Promotions: @unchecked Sendable {
   }
 
   private func column(
-    _ scope: CapScope, _ campaigns: [Campaign], _ number: (Int32) -> Int64?,
+    _ scope: CapScope, _ campaigns: [CampaignDefinition], _ number: (Int32) -> Int64?,
     hash: WritableKeyPath<RowEntry, UInt8>
   ) -> [Int64]? {
-    guard campaigns.contains(where: { $0.caps.contains { $0.scope == scope } }) else { return nil }
+    let isCapped = campaigns.contains { $0.campaign.caps.contains { $0.scope == scope } }
+    guard isCapped else { return nil }
     var column = [Int64](repeating: CampaignTables.missing, count: rowCount)
     for row in 0..<rowCount where rows[row].count > 0 {
       guard let known = number(Int32(row)) else { continue }

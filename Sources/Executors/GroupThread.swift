@@ -16,13 +16,11 @@ package final class GroupThread: Sendable {
     let mailbox = Mailbox()
     let isAsleep = Atomic<Bool>(false)
     let isStopping = Atomic<Bool>(false)
-    let tickNanoseconds: UInt64
     /// Heap memory, because the kernel is given its address.
     // Unsafe: the pointer never changes, and what it points to is atomic.
     nonisolated(unsafe) let wakeUps: UnsafeMutablePointer<Atomic<UInt32>>
 
-    init(tickNanoseconds: UInt64) {
-      self.tickNanoseconds = tickNanoseconds
+    init() {
       wakeUps = .allocate(capacity: 1)
       wakeUps.initialize(to: Atomic(0))
     }
@@ -41,34 +39,35 @@ package final class GroupThread: Sendable {
       Futex.wake(word, waiters: 1)
     }
 
-    func sleep() {
+    func sleep(atMost nanoseconds: UInt64) {
       let seen = wakeUps.pointee.load(ordering: .sequentiallyConsistent)
       isAsleep.store(true, ordering: .sequentiallyConsistent)
       // Whoever puts something in after this look sees that the thread sleeps, and wakes it.
       if mailbox.isEmpty, !isStopping.load(ordering: .sequentiallyConsistent) {
-        Futex.wait(word, expected: seen, nanoseconds: tickNanoseconds)
+        Futex.wait(word, expected: seen, nanoseconds: nanoseconds)
       }
       isAsleep.store(false, ordering: .sequentiallyConsistent)
     }
   }
 
   /// `work` is called on the thread, with everything that has come, oldest first and linked, or
-  /// with nil: at least every `tickNanoseconds` while nothing comes, and a last time.
+  /// with nil: at least every `tickNanoseconds` while nothing comes, and a last time. It answers
+  /// after how many nanoseconds it wants to be called if nothing comes; nil: after a tick.
   package init(
     name: String, tickNanoseconds: UInt64,
-    work: @escaping @Sendable (_ group: UnsafeMutablePointer<MailboxLink>?) -> Void
+    work: @escaping @Sendable (_ group: UnsafeMutablePointer<MailboxLink>?) -> UInt64?
   ) throws(SystemError) {
-    let state = State(tickNanoseconds: tickNanoseconds)
+    let state = State()
     self.state = state
     thread = try OwnedThread(name: name) {
       while true {
         // Looked at before the mailbox: what was put in before the stop is still worked on.
         let isStopping = state.isStopping.load(ordering: .sequentiallyConsistent)
         let group = state.mailbox.takeAll()
-        work(group)
+        let wait = work(group)
         if group != nil { continue }
         if isStopping { return }
-        state.sleep()
+        state.sleep(atMost: min(wait ?? .max, tickNanoseconds))
       }
     }
   }

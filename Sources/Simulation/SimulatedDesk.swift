@@ -80,7 +80,9 @@ struct SimulatedDesk {
   private mutating func compile() {
     do throws(CampaignSetError) {
       set = try CampaignSet(
-        definitions.map { ($0.campaign, $0.key, $0.isPaused) }, policy: SimulatedDesk.policy,
+        definitions.map {
+          CampaignDefinition(campaign: $0.campaign, key: $0.key, isPaused: $0.isPaused)
+        }, policy: SimulatedDesk.policy,
         catalog: SimulatedDesk.catalog)
     } catch {
       preconditionFailure("few campaigns are too many: \(error)")
@@ -88,9 +90,7 @@ struct SimulatedDesk {
     published = definitions
   }
 
-  var rules: [(campaign: UInt64, rules: [CapRule])] {
-    definitions.filter { !$0.campaign.caps.isEmpty }.map { ($0.key, $0.campaign.caps) }
-  }
+  var rules: CapRules { CapRules(definitions.map { ($0.key, $0.campaign.caps) }) }
 
   var costs: [UInt64: Micros] {
     var costs: [UInt64: Micros] = [:]

@@ -14,7 +14,8 @@ struct Asking {
     _ campaigns: [Campaign], rows: Int, user: UInt64, now: Int64, seed: UInt64 = 1
   ) throws {
     let entries = campaigns.enumerated().map {
-      (campaign: $0.element, key: UInt64($0.offset) + 1, isPaused: false)
+      CampaignDefinition(
+        campaign: $0.element, key: UInt64($0.offset) + 1, isPaused: false)
     }
     let set = try CampaignSet(
       entries, policy: CampaignPolicy(currency: "EUR"),

@@ -20,7 +20,7 @@ import Testing
     let shard = UserShard(
       index: 0, shards: 1, capClock: .server, seed: 1,
       signer: TokenSigner(sign: { _, _ in }, isValid: { _, _ in true }), presence: UserPresence())
-    shard.keep(rules)
+    shard.keep(CapRules(rules))
     for index in 0..<Int32(board.set.count) {
       shard.grant(
         Lease(

@@ -49,7 +49,10 @@ struct BoostWorld {
   var board: CampaignBoard {
     get throws {
       let set = try CampaignSet(
-        campaigns.map { ($0, keys[$0.id] ?? 0, paused.contains($0.id)) }, policy: policy,
+        campaigns.map {
+          CampaignDefinition(
+            campaign: $0, key: keys[$0.id] ?? 0, isPaused: paused.contains($0.id))
+        }, policy: policy,
         catalog: CampaignCatalog(
           rowCount: rowCount, row: row, artist: { artists[Int($0)] },
           release: { releases[Int($0)] }))

@@ -14,7 +14,8 @@ import Testing
     _ campaigns: [Campaign], keys: [UInt64]? = nil
   ) throws(CampaignSetError) -> CampaignSet {
     let entries = campaigns.enumerated().map {
-      ($0.element, keys?[$0.offset] ?? UInt64($0.offset + 1), false)
+      CampaignDefinition(
+        campaign: $0.element, key: keys?[$0.offset] ?? UInt64($0.offset + 1), isPaused: false)
     }
     return try CampaignSet(
       entries, policy: CampaignPolicy(currency: "USD"),

@@ -27,6 +27,7 @@ import Testing
         seen.numbers.append(mail.pointee.number)
         mail.deallocate()
       }
+      return nil
     }
   }
 
@@ -63,10 +64,22 @@ import Testing
     let ticked = Atomic<Int>(0)
     let thread = try GroupThread(name: "tick", tickNanoseconds: 1_000) { first in
       if first == nil { ticked.add(1, ordering: .relaxed) }
+      return nil
     }
     while ticked.load(ordering: .relaxed) < 3 {}
     thread.stop()
     #expect(ticked.load(ordering: .relaxed) > 3)
+  }
+
+  /// Whoever has more to do than has come need not wait for a tick.
+  @Test func itIsCalledWhenItWantsToBe() throws {
+    let called = Atomic<Int>(0)
+    let thread = try GroupThread(name: "wants", tickNanoseconds: 3_600_000_000_000) { _ in
+      called.add(1, ordering: .relaxed)
+      return 1_000
+    }
+    while called.load(ordering: .relaxed) < 3 {}
+    thread.stop()
   }
 
   private func withThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws {
@@ -76,6 +89,7 @@ import Testing
       threads.append(
         try GroupThread(name: "sender", tickNanoseconds: 1_000) { _ in
           if box.first() { body(index) }
+          return nil
         })
     }
     for thread in threads { thread.stop() }

@@ -67,12 +67,11 @@ private final class Market {
   }
 
   private func use() throws {
+    let definition = CampaignDefinition(campaign: campaign, key: Market.key, isPaused: false)
     let set = try CampaignSet(
-      [(campaign: campaign, key: Market.key, isPaused: false)],
-      policy: CampaignPolicy(currency: "EUR"), catalog: CampaignCatalog(rowCount: 1) { _ in 0 })
-    let definition = CampaignDesk.Definition(
-      campaign: campaign, key: Market.key, isPaused: false)
-    keeper.use(set, ["one": definition]) { store.totals(of: $0) }
+      [definition], policy: CampaignPolicy(currency: "EUR"),
+      catalog: CampaignCatalog(rowCount: 1) { _ in 0 })
+    keeper.use(set, [definition]) { store.totals(of: $0) }
   }
 
   /// A server that is started again; `notes`: whether it finds what was stored.

@@ -21,20 +21,20 @@ extension CampaignDesk {
 
   func list(after id: String, count: Int) throws(CallFailure) -> ListCampaignsResponseMessage {
     var low = 0
-    var high = ids.count
+    var high = ordered.count
     while low < high {
       let middle = (low + high) / 2
-      if ids[middle] <= id { low = middle + 1 } else { high = middle }
+      if ordered[middle].campaign.id <= id { low = middle + 1 } else { high = middle }
     }
-    let page = ids[low..<min(low + count, ids.count)]
+    let page = ordered[low..<min(low + count, ordered.count)]
     var response = ListCampaignsResponseMessage()
-    response.campaigns = try states(page.compactMap { definitions[$0] })
-    response.hasMore = low + page.count < ids.count
+    response.campaigns = try states(Array(page))
+    response.hasMore = low + page.count < ordered.count
     return response
   }
 
   /// The states of campaigns, at one moment.
-  func states(_ wanted: [Definition]) throws(CallFailure) -> [CampaignStateMessage] {
+  func states(_ wanted: [CampaignDefinition]) throws(CallFailure) -> [CampaignStateMessage] {
     let keys = wanted.map(\.key)
     let figures = try ask { [pace] store throws(StoreFailure) in
       keys.map { key in
@@ -51,7 +51,7 @@ extension CampaignDesk {
   }
 
   private func state(
-    _ definition: Definition, _ totals: CampaignTotals, _ pace: PaceFigures, _ now: Int64
+    _ definition: CampaignDefinition, _ totals: CampaignTotals, _ pace: PaceFigures, _ now: Int64
   ) -> CampaignStateMessage {
     let campaign = definition.campaign
     var state = CampaignStateMessage()
@@ -75,7 +75,7 @@ extension CampaignDesk {
     return state
   }
 
-  static func status(_ definition: Definition, _ totals: CampaignTotals, _ now: Int64)
+  static func status(_ definition: CampaignDefinition, _ totals: CampaignTotals, _ now: Int64)
     -> CampaignStatus
   {
     let campaign = definition.campaign

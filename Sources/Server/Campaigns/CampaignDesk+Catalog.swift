@@ -40,14 +40,15 @@ extension CampaignDesk {
   // MARK: Of all campaigns
 
   var rules: [(campaign: UInt64, rules: [CapRule])] {
-    definitions.values.filter { !$0.campaign.caps.isEmpty }.map { ($0.key, $0.campaign.caps) }
+    ordered.filter { !$0.campaign.caps.isEmpty }.map { ($0.key, $0.campaign.caps) }
   }
 
   var costs: [UInt64: Micros] {
     var costs: [UInt64: Micros] = [:]
-    for definition in definitions.values { costs[definition.key] = definition.campaign.cost }
+    costs.reserveCapacity(ordered.count)
+    for definition in ordered { costs[definition.key] = definition.campaign.cost }
     return costs
   }
 
-  var hasCaps: Bool { definitions.values.contains { !$0.campaign.caps.isEmpty } }
+  var hasCaps: Bool { caps.longestWindowSeconds > 0 }
 }

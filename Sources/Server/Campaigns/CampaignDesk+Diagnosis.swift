@@ -46,7 +46,7 @@ extension CampaignDesk {
 
 /// The one cause, by its numbers.
 private struct Finding {
-  private let definition: CampaignDesk.Definition
+  private let definition: CampaignDefinition
   private let state: CampaignStateMessage
   private let counts: [UInt64]
   private let placed: UInt64
@@ -54,7 +54,7 @@ private struct Finding {
   private let now: Int64
 
   init(
-    _ definition: CampaignDesk.Definition, _ response: DiagnoseCampaignResponseMessage,
+    _ definition: CampaignDefinition, _ response: DiagnoseCampaignResponseMessage,
     _ counts: [UInt64], now: Int64
   ) {
     self.definition = definition

@@ -11,20 +11,16 @@ internal import Wire
 /// works on a thread of its own, so that parsing and compiling hold nobody up.
 // Unchecked: everything is touched on the desk's thread alone.
 final class CampaignDesk: @unchecked Sendable {
-  struct Definition {
-    var campaign: Campaign
-    var key: UInt64
-    var isPaused: Bool
-  }
-
   let serving: Serving
   let clock: Clock
   /// Whom it tells; set before the first change.
   private var link: Link?
   private(set) var policy: CampaignPolicy?
-  private(set) var definitions: [String: Definition] = [:]
+  private(set) var definitions: [String: CampaignDefinition] = [:]
   private(set) var idOfKey: [UInt64: String] = [:]
-  private(set) var ids: [String] = []
+  /// By id.
+  private(set) var ordered: [CampaignDefinition] = []
+  private(set) var caps = CapRules.none
   private(set) var itemCount = 0
   /// What became of each campaign's candidates, in the order of `TallyPlace`, by key.
   private var tallies: [UInt64: [UInt64]] = [:]
@@ -38,8 +34,9 @@ final class CampaignDesk: @unchecked Sendable {
     let pace: PaceKeeper
     /// What loops have counted of a campaign since they were last asked.
     let counted: (UInt64) -> [UInt64]
-    /// Makes a set that is durable the one that is served by; returns when it is.
-    let publish: (CampaignSet, [String: Definition]) -> Void
+    /// Makes a set that is durable the one that is served by; returns when it is. With all
+    /// definitions by id, and the keys of those that are paused by now.
+    let publish: (CampaignSet, [CampaignDefinition], [UInt64]) -> Void
   }
 
   init(_ serving: Serving, clock: Clock) {
@@ -70,7 +67,8 @@ final class CampaignDesk: @unchecked Sendable {
       let campaigns = try CampaignFile.stored(
         records.map { StoredDefinition(id: $0.id, document: $0.document) })
       for (campaign, record) in zip(campaigns, records) {
-        keep(Definition(campaign: campaign, key: record.key, isPaused: record.isPaused))
+        keep(
+          CampaignDefinition(campaign: campaign, key: record.key, isPaused: record.isPaused))
       }
     } catch {
       throw CampaignStartError("\(error); a backup has it as it was")
@@ -78,10 +76,11 @@ final class CampaignDesk: @unchecked Sendable {
     guard policy != nil || definitions.isEmpty else {
       throw CampaignStartError("the policy of the stored campaigns is missing")
     }
-    ids = definitions.keys.sorted()
+    ordered = definitions.values.sorted { $0.campaign.id < $1.campaign.id }
+    caps = CapRules(rules)
   }
 
-  private func keep(_ definition: Definition) {
+  private func keep(_ definition: CampaignDefinition) {
     let id = definition.campaign.id
     itemCount -= definitions[id]?.campaign.items.count ?? 0
     itemCount += definition.campaign.items.count
@@ -128,7 +127,7 @@ final class CampaignDesk: @unchecked Sendable {
       CampaignDiff.changes(parsed, policy: policy) { definitions[$0]?.campaign },
       CampaignWarnings.of(parsed) { catalog.row($0) != nil })
     let changed = parsed.campaigns.map { campaign in
-      Definition(
+      CampaignDefinition(
         campaign: campaign, key: key(of: campaign.id),
         isPaused: definitions[campaign.id]?.isPaused ?? false)
     }
@@ -153,8 +152,8 @@ final class CampaignDesk: @unchecked Sendable {
   /// Stops or resumes a campaign.
   func pause(_ id: String, resume: Bool) throws(CallFailure) -> CampaignStateMessage {
     try ask { _ throws(StoreFailure) in }
-    guard var definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
-    definition.isPaused = !resume
+    guard let before = definitions[id] else { throw CampaignDesk.noCampaign(id) }
+    let definition = before.paused(!resume)
     guard let policy else { preconditionFailure("campaigns without a policy") }
     let set: CampaignSet
     do throws(CampaignSetError) {
@@ -168,7 +167,7 @@ final class CampaignDesk: @unchecked Sendable {
 
   /// Durable first, then everywhere. What the money does not allow comes back as faults.
   private func commit(
-    _ changed: [Definition], policy: CampaignPolicy, _ set: CampaignSet,
+    _ changed: [CampaignDefinition], policy: CampaignPolicy, _ set: CampaignSet,
     _ document: CampaignDocument?
   ) throws(CallFailure) -> FileFaults? {
     var stored = changed.map { definition in
@@ -187,10 +186,14 @@ final class CampaignDesk: @unchecked Sendable {
     let amounts = budgets
     let now = ledger.now()
     let settle = { [self] in
+      let hasOtherCaps = changed.contains {
+        $0.campaign.caps != definitions[$0.campaign.id]?.campaign.caps ?? []
+      }
       for definition in changed { keep(definition) }
       self.policy = policy
-      ids = definitions.keys.sorted()
-      link?.publish(set, definitions)
+      ordered = ordered.replacing(with: changed)
+      if hasOtherCaps { caps = CapRules(rules) }
+      link?.publish(set, ordered, changed.filter(\.isPaused).map(\.key))
     }
     let refused = try ask { store throws(StoreFailure) in
       try store.apply(records, budgets: amounts, at: now)
@@ -203,13 +206,10 @@ final class CampaignDesk: @unchecked Sendable {
   }
 
   /// The set of what there will be.
-  private func compile(_ changed: [Definition], _ policy: CampaignPolicy) throws(CampaignSetError)
-    -> CampaignSet
-  {
-    var next = definitions
-    for definition in changed { next[definition.campaign.id] = definition }
-    return try CampaignSet(
-      next.values.map { ($0.campaign, $0.key, $0.isPaused) }, policy: policy, catalog: items)
+  private func compile(
+    _ changed: [CampaignDefinition], _ policy: CampaignPolicy
+  ) throws(CampaignSetError) -> CampaignSet {
+    try CampaignSet(ordered.replacing(with: changed), policy: policy, catalog: items)
   }
 
   /// The set of what is there now; nil before anything was applied.

@@ -9,8 +9,7 @@ extension CampaignRuntime {
   static func recover(_ parts: Parts, _ desk: CampaignDesk, _ shards: [UserShard])
     throws(CampaignStartError) -> RecoveredLedger
   {
-    let rules = desk.rules
-    for shard in shards { shard.keep(rules) }
+    for shard in shards { shard.keep(desk.caps) }
     let count = UInt64(shards.count)
     let shardOf: @Sendable (UInt64) -> Int = { Int(splitmix64($0) % count) }
     let recovered: RecoveredLedger
@@ -29,12 +28,6 @@ extension CampaignRuntime {
       shard.resume(recovered.shards[index], recovered.requests[index])
     }
     return recovered
-  }
-
-  /// How far caps look back at most, milliseconds.
-  static func longestWindow(_ rules: [(campaign: UInt64, rules: [CapRule])]) -> Int64 {
-    let seconds = rules.flatMap(\.rules).map(\.windowSeconds).max() ?? 0
-    return Int64(seconds) * 1_000
   }
 
   /// Notes and campaigns come first of all that is stored.

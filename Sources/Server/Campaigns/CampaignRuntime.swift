@@ -24,6 +24,8 @@ package final class CampaignRuntime: @unchecked Sendable {
   let firstBoard: BoardInUse
   /// The store's thread's own, from here on.
   private var loops: [LoopServices] = []
+  /// What shards count by. On the desk's thread.
+  private var keptCaps: CapRules
   private let pace: PaceKeeper
 
   var demand: PaceKeeper.Counter { pace.demand }
@@ -76,6 +78,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     let desk = CampaignDesk(parts.serving, clock: parts.clock)
     try desk.restore(try CampaignRuntime.campaigns(parts.storage))
     let recovered = try CampaignRuntime.recover(parts, desk, shards)
+    keptCaps = desk.caps
     let anchor = recovered.clock.anchor
     let boot = parts.bootMilliseconds
     ledger = LedgerRuntime(
@@ -93,7 +96,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     let totals = Dictionary(
       recovered.store.totals.map { ($0.campaign, $0) }, uniquingKeysWith: { first, _ in first })
     do throws(CampaignSetError) {
-      pace.use(try desk.compile() ?? CampaignSet.empty(desk.items), desk.definitions) {
+      pace.use(try desk.compile() ?? CampaignSet.empty(desk.items), desk.ordered) {
         totals[$0]
       }
     } catch {
@@ -104,7 +107,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     do throws(SystemError) {
       deskThread = try DeskThread()
       ledger.setCosts(desk.costs)
-      ledger.setKept(CampaignRuntime.longestWindow(desk.rules))
+      ledger.setKept(Int64(desk.caps.longestWindowSeconds) * 1_000)
       try ledger.start(
         LedgerRuntime.Events(
           tick: { [unowned self] store, _ throws(StoreFailure) in try tick(store) },
@@ -115,7 +118,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     desk.connect(
       CampaignDesk.Link(
         ledger: ledger, pace: pace, counted: { [unowned self] in counted($0) },
-        publish: { [unowned self] in publish($0, $1) }))
+        publish: { [unowned self] in publish($0, $1, $2) }))
     parts.logger.info(
       "campaigns",
       metadata: [
@@ -181,21 +184,23 @@ package final class CampaignRuntime: @unchecked Sendable {
   // MARK: Publishing
 
   /// From the desk: a new set, durable already.
-  func publish(_ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition]) {
-    let (rules, costs, hasCaps) = (desk.rules, desk.costs, desk.hasCaps)
-    let paused = definitions.values.filter(\.isPaused).map(\.key)
+  func publish(_ set: CampaignSet, _ definitions: [CampaignDefinition], _ paused: [UInt64]) {
+    let (caps, costs, hasCaps) = (desk.caps, desk.costs, desk.hasCaps)
     // Shards first: whatever is placed by the new board is counted by its rules.
-    for index in ledger.shards.indices {
-      _ = ledger.onShard(index) { [ledger] shard in
-        shard.keep(rules)
-        for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
-        ledger.flush(shard.index)
+    if caps !== keptCaps || !paused.isEmpty {
+      keptCaps = caps
+      for index in ledger.shards.indices {
+        _ = ledger.onShard(index) { [ledger] shard in
+          shard.keep(caps)
+          for campaign in paused { shard.returnLeases(of: campaign, at: ledger.now()) }
+          ledger.flush(shard.index)
+        }
       }
     }
     let done = OneShot<Void>()
     ledger.onStore { [self] store in
       ledger.setCosts(costs)
-      ledger.setKept(CampaignRuntime.longestWindow(rules))
+      ledger.setKept(Int64(caps.longestWindowSeconds) * 1_000)
       pace.use(set, definitions) { store.totals(of: $0) }
     } done: { [self] _, _ in
       spread(BoardInUse(pace.board(), hasCaps: hasCaps))

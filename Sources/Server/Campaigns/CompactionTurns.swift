@@ -4,26 +4,57 @@ internal import Ledger
 internal import Logging
 
 /// When the store's thread compacts the journal: after a group, once all of it are answered, a
-/// slice at a time; where there is more to do, in a part of the thread's time.
+/// slice at a time, for as long as there is more to do.
 struct CompactionTurns {
   /// How much of the journal stays, milliseconds: as far as caps look back.
   var kept: Int64 = 0
-  /// Monotonic nanoseconds.
-  private var next: UInt64 = 0
+  private var pace = CompactionPace()
 
-  /// - Parameter now: ledger time.
+  /// After how many nanoseconds there is more to do; nil: there may be some after a tick.
+  /// - Parameters:
+  ///   - now: ledger time.
+  ///   - isIdle: nothing else was to be done.
   mutating func turn(
-    _ store: AllocationStore, at now: Int64, _ clock: Clock, _ logger: Logger
-  ) throws(StoreFailure) {
+    _ store: AllocationStore, at now: Int64, isIdle: Bool, _ clock: Clock, _ logger: Logger
+  ) throws(StoreFailure) -> UInt64? {
     let began = clock.monotonicNanoseconds()
-    guard began >= next else { return }
-    next = began + Limits.ledgerTickMilliseconds * 1_000_000
-    let (hasMore, refusal) = try store.compact(at: now, kept: kept)
+    if let wait = pace.wait(at: began) { return wait }
+    let (hasMore, refusal) = try store.compact(at: now, kept: kept, rows: pace.rows)
     if let refusal, store.interruption == nil {
       logger.warning("the journal is not compacted now", metadata: ["reason": "\(refusal)"])
     }
-    guard hasMore else { return }
-    let ended = clock.monotonicNanoseconds()
-    next = ended + (ended - began) * (Limits.compactionShare - 1)
+    pace.ended(began, clock.monotonicNanoseconds(), hasMore: hasMore, isIdle: isIdle)
+    return hasMore ? pace.wait(at: clock.monotonicNanoseconds()) ?? 0 : nil
+  }
+}
+
+/// How large the slices of a compaction are, and what lies between them. Times are monotonic
+/// nanoseconds.
+///
+/// A slice may hold up a group for `Limits.compactionNanoseconds`, about. What it costs besides its
+/// entries, a sync and the openings of every account it meets, is the same for a large one.
+struct CompactionPace: Equatable {
+  private(set) var rows = Limits.compactionRows
+  private var next: UInt64 = 0
+
+  /// How long still to wait; nil: it is time.
+  func wait(at now: UInt64) -> UInt64? { now < next ? next - now : nil }
+
+  /// A slice has ended.
+  mutating func ended(_ began: UInt64, _ ended: UInt64, hasMore: Bool, isIdle: Bool) {
+    guard hasMore else {
+      next = began + Limits.ledgerTickMilliseconds * 1_000_000
+      return
+    }
+    let took = ended - began
+    if took < Limits.compactionNanoseconds / 2 {
+      rows = min(rows * 2, Limits.compactionRowsMost)
+    } else if took > Limits.compactionNanoseconds {
+      rows = max(rows / 2, Limits.compactionRows)
+    }
+    // A slice that took long, for the thread or the disk was kept from it, does not stop the next
+    // ones for long.
+    let counted = min(took, 2 * Limits.compactionNanoseconds)
+    next = ended + counted * ((isIdle ? Limits.compactionShareIdle : Limits.compactionShare) - 1)
   }
 }

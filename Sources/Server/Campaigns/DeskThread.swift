@@ -23,6 +23,7 @@ final class DeskThread: @unchecked Sendable {
         mail.deinitialize(count: 1)
         mail.deallocate()
       }
+      return nil
     }
   }
 

@@ -178,7 +178,8 @@ final class LedgerRuntime: @unchecked Sendable {
   /// On the store's thread: where each commit's time is counted from now on.
   func setCommitLatency(_ histogram: MetricHistogram) { commitLatency = histogram }
 
-  private func work(_ group: UnsafeMutablePointer<MailboxLink>?) {
+  /// After how many nanoseconds it is to be called again, if nothing comes; nil: after a tick.
+  private func work(_ group: UnsafeMutablePointer<MailboxLink>?) -> UInt64? {
     var next = group
     while let link = next {
       let mail = UnsafeMutableRawPointer(link).assumingMemoryBound(to: Mail.self)
@@ -197,9 +198,10 @@ final class LedgerRuntime: @unchecked Sendable {
     }
     tickIfDue()
     do throws(StoreFailure) {
-      try compaction.turn(store, at: now(), clock, logger)
+      return try compaction.turn(store, at: now(), isIdle: group == nil, clock, logger)
     } catch {
       tell(error)
+      return nil
     }
   }
 

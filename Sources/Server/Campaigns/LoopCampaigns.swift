@@ -51,9 +51,10 @@ struct LoopCampaigns {
     let hasNewSet = inUse.board.set !== self.inUse.board.set
     self.inUse = inUse
     guard hasNewSet else { return }
-    let counted = tally.drain()
+    // The loop counts nothing in it any more, and has no time to go over it.
+    let counted = tally
     tally = LoopTally(inUse.board.set)
-    _ = runtime.onDesk { $0.add(counted) }
+    _ = runtime.onDesk { $0.add(counted.drain()) }
   }
 }
 

@@ -5,7 +5,7 @@ internal import Ledger
 internal import Synchronization
 
 /// What pacing says of one campaign.
-struct PaceFigures: Sendable {
+struct PaceFigures: Sendable, Equatable {
   var price = 0.0
   /// What would have been spent by now.
   var planned = Micros.zero
@@ -21,7 +21,7 @@ final class PaceKeeper: @unchecked Sendable {
   private(set) var set: CampaignSet?
   private(set) var hasCaps = false
   /// By index in the set.
-  private var definitions: [CampaignDesk.Definition] = []
+  private var definitions: [CampaignDefinition] = []
   private var isSpent: [Bool] = []
   private var posteriors: [BetaPosterior] = []
   private var exploration: ExplorationKeeper
@@ -66,36 +66,67 @@ final class PaceKeeper: @unchecked Sendable {
     }
   }
 
-  /// A new set, with the definitions that it was compiled from. Campaigns that did not change keep
-  /// their pace; what is left of others is planned anew. `totals`: of campaigns that are new here.
+  /// A new set, with the definitions that it was compiled from, by id. Campaigns that did not
+  /// change keep their pace, and cost next to nothing; what is left of others is planned anew.
+  /// `totals`: of campaigns that are new or changed.
   func use(
-    _ set: CampaignSet, _ definitions: [String: CampaignDesk.Definition],
+    _ set: CampaignSet, _ definitions: [CampaignDefinition],
     totals: (UInt64) -> CampaignTotals?
   ) {
-    var known: [UInt64: (CampaignDesk.Definition, DualPacer)] = [:]
-    for (definition, pacer) in zip(self.definitions, table.pacers) {
-      known[definition.key] = (definition, pacer)
+    precondition(set.count == definitions.count, "definitions of another set")
+    let now = clock.unixMilliseconds()
+    var next = Paces(count: definitions.count)
+    var old = 0
+    for definition in definitions {
+      while old < self.definitions.count, self.definitions[old] !== definition,
+        self.definitions[old].campaign.id < definition.campaign.id
+      {
+        old += 1
+      }
+      let isKnown = old < self.definitions.count && self.definitions[old].key == definition.key
+      if isKnown, self.definitions[old] === definition {
+        next.append(table.pacers[old], isSpent[old], posteriors[old])
+        continue
+      }
+      let totals = totals(definition.key)
+      let known = isKnown ? (self.definitions[old], table.pacers[old]) : nil
+      next.append(
+        pacer(definition, known, totals, now),
+        totals.map { PaceKeeper.isSpent(definition, $0) } ?? false,
+        exploration.posterior(definition.key, totals))
     }
     self.set = set
-    self.definitions = set.ids.compactMap { definitions[$0] }
-    hasCaps = self.definitions.contains { !$0.campaign.caps.isEmpty }
-    isSpent = self.definitions.map { definition in
-      totals(definition.key).map { PaceKeeper.isSpent(definition, $0) } ?? false
-    }
-    posteriors = self.definitions.map { exploration.posterior($0.key, totals($0.key)) }
-    let now = clock.unixMilliseconds()
-    table = PacingTable(
-      pacers: self.definitions.map { definition in
-        pacer(definition, known[definition.key], totals(definition.key), now)
-      }, shape: recorder.shape)
+    self.definitions = definitions
+    (isSpent, posteriors) = (next.isSpent, next.posteriors)
+    hasCaps = definitions.contains { !$0.campaign.caps.isEmpty }
+    table = PacingTable(pacers: next.pacers, shape: recorder.shape)
     stored = [:]
-    let keys = self.definitions.map(\.key)
+    let keys = definitions.map(\.key)
     prices.use(keys)
     spend.use(keys)
   }
 
+  /// Of all campaigns, by index.
+  private struct Paces {
+    var pacers: [DualPacer] = []
+    var isSpent: [Bool] = []
+    var posteriors: [BetaPosterior] = []
+
+    init(count: Int) {
+      pacers.reserveCapacity(count)
+      isSpent.reserveCapacity(count)
+      posteriors.reserveCapacity(count)
+    }
+
+    mutating func append(_ pacer: DualPacer, _ isSpent: Bool, _ posterior: BetaPosterior) {
+      pacers.append(pacer)
+      self.isSpent.append(isSpent)
+      posteriors.append(posterior)
+    }
+  }
+
   private func pacer(
-    _ definition: CampaignDesk.Definition, _ known: (CampaignDesk.Definition, DualPacer)?,
+    _ definition: CampaignDefinition, _ known: (CampaignDefinition, DualPacer)?,
     _ totals: CampaignTotals?, _ now: Int64
   ) -> DualPacer {
     let campaign = definition.campaign
@@ -122,7 +153,7 @@ final class PaceKeeper: @unchecked Sendable {
   }
 
   private static func isSpent(
-    _ definition: CampaignDesk.Definition, _ totals: CampaignTotals
+    _ definition: CampaignDefinition, _ totals: CampaignTotals
   ) -> Bool {
     totals.budget + totals.leased < definition.campaign.cost
   }
