@@ -22,9 +22,11 @@ extension Limits {
   /// How long a slice may hold up a group, nanoseconds, about: some commits.
   package static let compactionNanoseconds: UInt64 = 4_000_000
   /// How much of its time the store's thread compacts, as long as there is more to do: one part in
-  /// so many; and where nothing else is to be done.
+  /// so many; where nothing else is to be done; and where many slices, some seconds, did not do.
   package static let compactionShare: UInt64 = 10
   package static let compactionShareIdle: UInt64 = 2
+  package static let compactionShareBehind: UInt64 = 3
+  package static let compactionSlicesBehind = 64
   /// How often it looks for allocations that are over, milliseconds of ledger time.
   package static let compactionAllocationMilliseconds: Int64 = 10_000
   /// The share of a budget that may lie in leases, as a divisor: 1 ÷ 200 = 0.5 %.

@@ -95,6 +95,8 @@ extension Limits {
     ("compactionNanoseconds", Double(compactionNanoseconds)),
     ("compactionShare", Double(compactionShare)),
     ("compactionShareIdle", Double(compactionShareIdle)),
+    ("compactionShareBehind", Double(compactionShareBehind)),
+    ("compactionSlicesBehind", Double(compactionSlicesBehind)),
     ("compactionAllocationMilliseconds", Double(compactionAllocationMilliseconds)),
     ("leasedShare", Double(leasedShare)),
     ("storageBusyMilliseconds", Double(storageBusyMilliseconds)),

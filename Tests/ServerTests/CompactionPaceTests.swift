@@ -33,6 +33,17 @@ import Testing
     #expect(slices([took], isIdle: true).wait == (Limits.compactionShareIdle - 1) * took)
   }
 
+  @Test func whoStaysBehindTakesMore() {
+    let (took, many) = (UInt64(1_000_000), Limits.compactionSlicesBehind)
+    let (less, more) = (Limits.compactionShare - 1, Limits.compactionShareBehind - 1)
+    #expect(slices(Array(repeating: took, count: many)).wait == less * took)
+    #expect(slices(Array(repeating: took, count: many + 1)).wait == more * took)
+    var pace = slices(Array(repeating: took, count: many + 1)).pace
+    pace.ended(0, took, hasMore: false, isIdle: false)
+    pace.ended(took, 2 * took, hasMore: true, isIdle: false)
+    #expect(pace.wait(at: 2 * took) == less * took)
+  }
+
   /// A second in which the disk did nothing does not keep slices away for ten.
   @Test func aLongOneDoesNotStopTheNext() {
     let most = 2 * Self.target * (Limits.compactionShare - 1)

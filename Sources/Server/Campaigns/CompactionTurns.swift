@@ -36,6 +36,8 @@ struct CompactionTurns {
 struct CompactionPace: Equatable {
   private(set) var rows = Limits.compactionRows
   private var next: UInt64 = 0
+  /// Slices one after the other that have left more to do.
+  private var behind = 0
 
   /// How long still to wait; nil: it is time.
   func wait(at now: UInt64) -> UInt64? { now < next ? next - now : nil }
@@ -43,9 +45,10 @@ struct CompactionPace: Equatable {
   /// A slice has ended.
   mutating func ended(_ began: UInt64, _ ended: UInt64, hasMore: Bool, isIdle: Bool) {
     guard hasMore else {
-      next = began + Limits.ledgerTickMilliseconds * 1_000_000
+      (behind, next) = (0, began + Limits.ledgerTickMilliseconds * 1_000_000)
       return
     }
+    behind += 1
     let took = ended - began
     if took < Limits.compactionNanoseconds / 2 {
       rows = min(rows * 2, Limits.compactionRowsMost)
@@ -55,6 +58,13 @@ struct CompactionPace: Equatable {
     // A slice that took long, for the thread or the disk was kept from it, does not stop the next
     // ones for long.
     let counted = min(took, 2 * Limits.compactionNanoseconds)
-    next = ended + counted * ((isIdle ? Limits.compactionShareIdle : Limits.compactionShare) - 1)
+    next = ended + counted * (share(isIdle: isIdle) - 1)
+  }
+
+  private func share(isIdle: Bool) -> UInt64 {
+    if isIdle { return Limits.compactionShareIdle }
+    // More is written than a small share keeps up with.
+    return behind > Limits.compactionSlicesBehind
+      ? Limits.compactionShareBehind : Limits.compactionShare
   }
 }
