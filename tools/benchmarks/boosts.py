@@ -4,8 +4,8 @@ usage: tools/bench boosts [--campaigns N] [--items N] [--calls N] [--rounds N] [
 
 Every item is in exactly three campaigns, and all campaigns have caps. A call has 500 random
 candidates; half of the users that are asked with boosts have placements that count against caps.
-The model is a constant. --campaigns: how many "many" are; 20,000 unless told otherwise, since
-applying 100,000 takes minutes. Server on one core, the client on another; both servers run at
+The model is a constant. --campaigns: how many "many" are; 100,000 unless told otherwise,
+which take two minutes to apply. Server on one core, the client on another; both servers run at
 once and are asked in turn, so that what else runs on the machine meets them alike.
 """
 import random
@@ -179,7 +179,7 @@ def tell(report, sides):
 
 
 def main():
-    options = arguments(__doc__, campaigns=20_000, items=100_000, calls=4_000, rounds=9)
+    options = arguments(__doc__, campaigns=100_000, items=100_000, calls=4_000, rounds=9)
     if options.quick:
         options.campaigns, options.calls, options.rounds = options.campaigns // 10, 400, 3
     if options.campaigns < FEW:
