@@ -18,9 +18,12 @@ extension Audit {
     }
   }
 
-  /// A definition or a note, before any entry.
-  package mutating func add(_ record: StoredRecord) {
+  /// What is no entry, before any entry.
+  /// - Parameter isAsWritten: whether it has the seal that it was written with.
+  package mutating func add(_ record: StoredRecord, isAsWritten: Bool = true) {
     switch record {
+    case .allocation(let allocation) where !isAsWritten:
+      note("\(allocation.name): it is not as it was written: its seal is another one")
     case .campaign(let campaign) where campaign.id.isEmpty: hasPolicy = true
     case .campaign(let campaign):
       if let other = definitions.updateValue(campaign.id, forKey: campaign.key), finding == nil {

@@ -8,13 +8,13 @@ internal import Core
 /// reservation, each once, of the same campaign, amount, user and item, in the order of time. No
 /// number of an entry is missing from the last compaction to the end. Each campaign with money has
 /// its definition, and each definition the money that its budget says. With what the storage keeps
-/// beside its rows (`StoredSums`): no entry, definition or note is missing, new or changed.
+/// beside its rows (`StoredSums`): no entry, definition, note or answer that is kept for a repeated
+/// request is missing, new or changed.
 ///
 /// **What it cannot prove.** That nothing was lost behind the last mark of a folder whose log was
 /// damaged while no server ran: the last seconds. That the folder is not as a whole an older copy.
 /// That nobody wrote rows, seals, sums and mark anew, so that they agree: they have no secret. That
-/// what clients reported was so. The answers that are kept for repeated requests, which hold no
-/// money, are not looked at.
+/// what clients reported was so.
 package struct Audit: Sendable {
   /// The first thing that cannot be right.
   package struct Finding: Sendable, Equatable, CustomStringConvertible {

@@ -31,6 +31,25 @@ package enum RowSeal {
     return mixer.end
   }
 
+  /// - Parameter answer: of the allocation, whose own is not looked at.
+  package static func of(
+    _ allocation: StoredAllocation, answer: UnsafeRawBufferPointer
+  ) -> UInt64 {
+    var mixer = Mixer(kind: 5)
+    mixer.add(allocation.user)
+    mixer.add(allocation.requestID.high)
+    mixer.add(allocation.requestID.low)
+    mixer.add(allocation.digest.high)
+    mixer.add(allocation.digest.low)
+    mixer.add(allocation.expires)
+    mixer.add(answer)
+    return mixer.end
+  }
+
+  package static func of(_ allocation: StoredAllocation) -> UInt64 {
+    allocation.answer.withUnsafeBytes { of(allocation, answer: $0) }
+  }
+
   package static func ofNote(key: String, value: [UInt8]) -> UInt64 {
     var mixer = Mixer(kind: 3)
     mixer.add(Array(key.utf8))
@@ -57,18 +76,18 @@ package enum RowSeal {
 
     mutating func add(_ word: Int64) { add(UInt64(bitPattern: word)) }
 
-    mutating func add(_ bytes: [UInt8]) {
+    mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBytes { add($0) } }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
       add(UInt64(bytes.count))
-      bytes.withUnsafeBytes { bytes in
-        var at = 0
-        while at + 8 <= bytes.count {
-          add(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
-          at += 8
-        }
-        var last: UInt64 = 0
-        for index in at..<bytes.count { last = last << 8 | UInt64(bytes[index]) }
-        add(last)
+      var at = 0
+      while at + 8 <= bytes.count {
+        add(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
+        at += 8
       }
+      var last: UInt64 = 0
+      for index in at..<bytes.count { last = last << 8 | UInt64(bytes[index]) }
+      add(last)
     }
 
     var end: UInt64 { splitmix64(state) }
@@ -76,7 +95,7 @@ package enum RowSeal {
 }
 
 /// What a storage keeps of its rows apart from them, changed in one step with them: rows that come,
-/// go or change without it show. The answers of allocations are not among them.
+/// go or change without it show.
 package struct StoredSums: Sendable, Equatable {
   /// Random: which ledger it is.
   package var ledger: Int64
@@ -90,6 +109,8 @@ package struct StoredSums: Sendable, Equatable {
   package var entrySum: UInt64 = 0
   package var campaignSum: UInt64 = 0
   package var noteSum: UInt64 = 0
+  /// nil = the layout is an earlier one, which kept none.
+  package var allocationSum: UInt64? = 0
 
   package init(ledger: Int64) {
     self.ledger = ledger
@@ -115,6 +136,9 @@ package struct StoredSums: Sendable, Equatable {
       return "definitions of campaigns are missing, or not as they were written"
     }
     if noteSum != kept.noteSum { return "notes are missing, or not as they were written" }
+    if let sum = kept.allocationSum, sum != allocationSum {
+      return "answers of allocations are missing, or not as they were written"
+    }
     return nil
   }
 }

@@ -8,13 +8,21 @@ package enum StoredRecord: Sendable, Equatable {
 }
 
 /// The client's name of an allocation.
-package struct RequestID: Sendable, Hashable, BitwiseCopyable {
+package struct RequestID: Sendable, Hashable, BitwiseCopyable, CustomStringConvertible {
   package var high: UInt64
   package var low: UInt64
 
   package init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
+  }
+
+  /// 32 hexadecimal digits.
+  package var description: String {
+    [high, low].map { word in
+      let digits = String(word, radix: 16)
+      return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }.joined()
   }
 }
 
@@ -37,6 +45,11 @@ package struct StoredAllocation: Sendable, Equatable {
     self.digest = digest
     self.expires = expires
     self.answer = answer
+  }
+
+  /// As messages name it.
+  package var name: String {
+    "the answer of the allocation with request_id \(requestID) of user \(user)"
   }
 }
 

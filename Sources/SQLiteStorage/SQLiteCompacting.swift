@@ -4,8 +4,6 @@ internal import Ledger
 final class SQLiteCompacting {
   private typealias Table = SQLiteRecords.EntryTable
 
-  // Unowned: it belongs to the connection's owner.
-  private unowned let connection: SQLiteConnection
   private let selectEntries: SQLiteStatement
   private let selectRange: SQLiteStatement
   private let dropRange: SQLiteStatement
@@ -22,7 +20,6 @@ final class SQLiteCompacting {
   private static let operation = "compact"
 
   init(_ connection: SQLiteConnection) throws(StorageError) {
-    self.connection = connection
     func prepare(_ sql: String) throws(StorageError) -> SQLiteStatement {
       try connection.prepare(sql, Self.operation)
     }
@@ -50,6 +47,8 @@ final class SQLiteCompacting {
         last)
         FROM (SELECT (SELECT min(position) FROM allocations) AS first,
           (SELECT max(position) FROM allocations) AS last))
+      RETURNING user, id_high, id_low, digest_high, digest_low, expires, seal,
+        CASE WHEN seal IS NULL THEN answer END
       """)
   }
 
@@ -90,10 +89,25 @@ final class SQLiteCompacting {
       }
     }
     guard compaction.allocationsBefore > .min, compaction.allocations > 0 else { return 0 }
-    dropAllocations.bind(1, compaction.allocationsBefore)
-    dropAllocations.bind(2, Int64(compaction.allocations))
-    try dropAllocations.run(Self.operation)
-    return connection.rowsChanged
+    return try dropAllocations(
+      before: compaction.allocationsBefore, most: compaction.allocations, &sums)
+  }
+
+  /// Returns how many went.
+  private func dropAllocations(
+    before: Int64, most: Int, _ sums: inout StoredSums
+  ) throws(StorageError) -> Int {
+    defer { dropAllocations.reset() }
+    dropAllocations.bind(1, before)
+    dropAllocations.bind(2, Int64(most))
+    var count = 0
+    while try dropAllocations.step(Self.operation) {
+      count += 1
+      // What has no seal goes by what it says.
+      let hasSeal = !dropAllocations.isNull(6)
+      sums.allocationSum? &-= hasSeal ? dropAllocations.word(6) : dropAllocations.allocation.seal
+    }
+    return count
   }
 
   /// Takes entries out of the journal and of the sums.

@@ -12,6 +12,7 @@ final class SQLiteOwner {
   let updateSums: SQLiteStatement
   let compacting: SQLiteCompacting
   private let insertAllocation: SQLiteStatement
+  private let replaceAllocation: SQLiteStatement
   private let insertCampaign: SQLiteStatement
   private let selectCampaign: SQLiteStatement
   private let insertNote: SQLiteStatement
@@ -42,11 +43,13 @@ final class SQLiteOwner {
     end = try connection.prepare("COMMIT", "prepare")
     insertEntry = try connection.prepare(SQLiteSchema.insertEntry, "prepare")
     insertAllocation = try connection.prepare(SQLiteSchema.insertAllocation, "prepare")
+    replaceAllocation = try connection.prepare(SQLiteSchema.replaceAllocation, "prepare")
     insertCampaign = try connection.prepare(SQLiteSchema.insertCampaign, "prepare")
     selectCampaign = try connection.prepare(SQLiteSchema.campaign, "prepare")
     insertNote = try connection.prepare(SQLiteSchema.insertNote, "prepare")
     selectNote = try connection.prepare(SQLiteSchema.note, "prepare")
-    selectAnswer = try connection.prepare(SQLiteSchema.answer, "prepare")
+    selectAnswer = try connection.prepare(
+      SQLiteSchema.allocations("WHERE user = ? AND id_high = ? AND id_low = ?"), "prepare")
     updateSums = try connection.prepare(SQLiteSums.update, "prepare")
     compacting = try SQLiteCompacting(connection)
   }
@@ -62,16 +65,24 @@ final class SQLiteOwner {
 
   // MARK: Rows
 
-  func insert(_ allocation: StoredAllocation) throws(StorageError) {
+  func insert(
+    _ allocation: StoredAllocation, _ sums: inout StoredSums
+  ) throws(StorageError) {
     try withBytes(allocation.answer) { answer throws(StorageError) in
-      insertAllocation.bind(1, allocation.user)
-      insertAllocation.bind(2, allocation.requestID.high)
-      insertAllocation.bind(3, allocation.requestID.low)
-      insertAllocation.bind(4, allocation.digest.high)
-      insertAllocation.bind(5, allocation.digest.low)
-      insertAllocation.bind(6, allocation.expires)
-      insertAllocation.bind(7, UnsafeRawBufferPointer(answer))
+      let answer = UnsafeRawBufferPointer(answer)
+      let seal = RowSeal.of(allocation, answer: answer)
+      sums.allocationSum? &+= seal
+      insertAllocation.bind(allocation, seal: seal, answer)
       try insertAllocation.run("write an allocation")
+      guard connection.rowsChanged == 0 else { return }
+      // One of that name is there, and it is over.
+      selectAnswer.bind(name: allocation)
+      if try selectAnswer.step("read an allocation") {
+        sums.allocationSum? &-= selectAnswer.allocation.seal
+      }
+      selectAnswer.reset()
+      replaceAllocation.bind(allocation, seal: seal, answer)
+      try replaceAllocation.run("write an allocation")
     }
   }
 
@@ -110,6 +121,27 @@ final class SQLiteOwner {
         try insertNote.run("write a note")
       }
     }
+  }
+}
+
+extension SQLiteStatement {
+  /// To the first parameters of whatever looks for it.
+  fileprivate func bind(name allocation: StoredAllocation) {
+    bind(1, allocation.user)
+    bind(2, allocation.requestID.high)
+    bind(3, allocation.requestID.low)
+  }
+
+  /// To the parameters of `insertAllocation` and `replaceAllocation`.
+  fileprivate func bind(
+    _ allocation: StoredAllocation, seal: UInt64, _ answer: UnsafeRawBufferPointer
+  ) {
+    bind(name: allocation)
+    bind(4, allocation.digest.high)
+    bind(5, allocation.digest.low)
+    bind(6, allocation.expires)
+    bind(7, seal)
+    bind(8, answer)
   }
 }
 

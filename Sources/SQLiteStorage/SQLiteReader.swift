@@ -17,7 +17,8 @@ package final class SQLiteReader {
 
   private let connection: SQLiteConnection
   private let mark: LedgerMark?
-  private let hasSums: Bool
+  /// From 1.
+  private let layout: Int64
   /// Of a folder that cannot be written.
   private let lock: LockFile?
 
@@ -51,7 +52,7 @@ package final class SQLiteReader {
     connection.setBusyMilliseconds(Limits.storageBusyMilliseconds)
     do throws(StorageError) {
       try SQLiteSchema.checkIsThere(connection, files)
-      hasSums = try SQLiteSchema.version(of: connection) >= SQLiteSchema.versionWithSums
+      layout = try SQLiteSchema.version(of: connection)
     } catch {
       guard !mayWrite, files.logBytes > 0, !error.isDamage else { throw error }
       throw StorageError(
@@ -65,27 +66,28 @@ package final class SQLiteReader {
   package func recover(
     _ visit: (_ record: StoredRecord, _ sequence: Int64) -> Bool
   ) throws(StorageError) {
-    _ = try SQLiteRecords.visit(connection, hasSeals: hasSums) { record, sequence, _ in
+    _ = try SQLiteRecords.visit(connection, layout: layout) { record, sequence, _ in
       visit(record, sequence)
     }
   }
 
   /// The same with all that there is to check it by: `begin` comes first; `isAsWritten`: whether an
-  /// entry has its seal. What the sums of all rows are; nil = it was ended early.
+  /// entry or an allocation has its seal. What the sums of all rows are; nil = it was ended early.
   package func check(
     begin: (Kept) -> Void,
     _ visit: (_ record: StoredRecord, _ sequence: Int64, _ isAsWritten: Bool) -> Bool
   ) throws(StorageError) -> StoredSums? {
     let tally = try SQLiteRecords.visit(
-      connection, hasSeals: hasSums, begin: { () throws(StorageError) in begin(try kept()) }, visit)
+      connection, layout: layout, begin: { () throws(StorageError) in begin(try kept()) }, visit)
     return tally.isWhole ? tally.sums : nil
   }
 
   private func kept() throws(StorageError) -> Kept {
     let through = try connection.number("SELECT max(through) FROM compactions", "read the ledger")
+    let hasSums = layout >= SQLiteSchema.versionWithSums
     return Kept(
-      sums: hasSums ? try SQLiteSums.read(connection) : nil, compactedThrough: through ?? 0,
-      mark: mark)
+      sums: hasSums ? try SQLiteSums.read(connection, layout: layout) : nil,
+      compactedThrough: through ?? 0, mark: mark)
   }
 
   /// A path within a URI.

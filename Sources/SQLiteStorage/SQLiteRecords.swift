@@ -10,14 +10,14 @@ enum SQLiteRecords {
 
   /// Everything as of one moment, in the order of `Storage.recover`: first what `begin` reads.
   static func visit(
-    _ connection: SQLiteConnection, hasSeals: Bool = true,
+    _ connection: SQLiteConnection, layout: Int64 = SQLiteSchema.version,
     begin: () throws(StorageError) -> Void = { () throws(StorageError) in }, _ visit: Visit
   ) throws(StorageError) -> RowTally {
     var tally = RowTally()
     try connection.run("BEGIN", operation)
     do throws(StorageError) {
       try begin()
-      try visitAll(connection, hasSeals: hasSeals, &tally, visit)
+      try visitAll(connection, layout: layout, &tally, visit)
     } catch {
       if connection.isInTransaction { try connection.run("ROLLBACK", operation) }
       throw error
@@ -27,12 +27,14 @@ enum SQLiteRecords {
   }
 
   static func visitAll(
-    _ connection: SQLiteConnection, hasSeals: Bool, _ tally: inout RowTally, _ visit: Visit
+    _ connection: SQLiteConnection, layout: Int64 = SQLiteSchema.version,
+    _ tally: inout RowTally, _ visit: Visit
   ) throws(StorageError) {
     let (opening, entry) = (EntryTable.openings, EntryTable.journal)
+    let hasSeals = layout >= SQLiteSchema.versionWithSums
     guard try visitNotes(connection, &tally, visit),
       try visitCampaigns(connection, &tally, visit),
-      try visitAllocations(connection, visit),
+      try visitAllocations(connection, layout: layout, &tally, visit),
       try visitEntries(connection, opening, hasSeals, &tally, visit),
       try visitEntries(connection, entry, hasSeals, &tally, visit)
     else { return }
@@ -68,21 +70,18 @@ enum SQLiteRecords {
     return true
   }
 
-  private static func visitAllocations(
-    _ connection: SQLiteConnection, _ visit: Visit
+  static func visitAllocations(
+    _ connection: SQLiteConnection, layout: Int64 = SQLiteSchema.version,
+    _ tally: inout RowTally, _ visit: Visit
   ) throws(StorageError) -> Bool {
+    let hasSeals = layout >= SQLiteSchema.versionWithSealedAnswers
     let rows = try connection.prepare(
-      """
-      SELECT user, id_high, id_low, digest_high, digest_low, expires FROM allocations
-      ORDER BY position
-      """, operation)
+      SQLiteSchema.allocations(hasSeals: hasSeals, "ORDER BY position"), operation)
     defer { rows.reset() }
     while try rows.step(operation) {
-      let allocation = StoredAllocation(
-        user: rows.word(0), requestID: RequestID(high: rows.word(1), low: rows.word(2)),
-        digest: RequestID(high: rows.word(3), low: rows.word(4)), expires: rows.integer(5),
-        answer: [])
-      guard visit(.allocation(allocation), 0, true) else { return false }
+      let (allocation, seal) = rows.allocation
+      tally.sums.allocationSum? &+= seal
+      guard visit(.allocation(allocation), 0, rows.isAsWritten(seal)) else { return false }
     }
     return true
   }
@@ -168,6 +167,18 @@ extension SQLiteStatement {
     return entry
   }
 
+  /// Of a row of `SQLiteSchema.allocations`, without its answer; and its seal, which the answer is
+  /// part of.
+  var allocation: (StoredAllocation, seal: UInt64) {
+    let allocation = StoredAllocation(
+      user: word(0), requestID: RequestID(high: word(1), low: word(2)),
+      digest: RequestID(high: word(3), low: word(4)), expires: integer(5), answer: [])
+    return (allocation, withBytes(7) { RowSeal.of(allocation, answer: $0) })
+  }
+
+  /// Whether that row has this seal, or none.
+  func isAsWritten(_ seal: UInt64) -> Bool { isNull(6) || word(6) == seal }
+
   /// Of a row of `SQLiteSchema.campaign`.
   var campaign: StoredCampaign {
     StoredCampaign(id: text(0), key: word(1), document: text(2), isPaused: integer(3) != 0)
@@ -175,4 +186,16 @@ extension SQLiteStatement {
 
   /// Of a row of `SQLiteSchema.note`.
   var note: (key: String, value: [UInt8]) { (text(0), bytes(1)) }
+}
+
+extension StoredRecord {
+  /// As messages name it.
+  func name(_ sequence: Int64) -> String {
+    switch self {
+    case .entry: sequence == 0 ? "an opening of the journal" : "journal entry \(sequence)"
+    case .allocation(let allocation): allocation.name
+    case .campaign(let campaign): "the definition of campaign \(campaign.id)"
+    case .note(let key, _): "the note \(key)"
+    }
+  }
 }

@@ -7,9 +7,11 @@ enum SQLiteSchema {
   static let lockName = "ledger.lock"
   /// "CRLG": whose file this is.
   static let applicationID: Int64 = 0x4352_4C47
-  static let version: Int64 = 2
+  static let version: Int64 = 3
   /// The first with seals and the table of sums.
   static let versionWithSums: Int64 = 2
+  /// The first with seals of allocations and a sum of them.
+  static let versionWithSealedAnswers: Int64 = 3
 
   private static let entryColumns = """
     kind INTEGER NOT NULL, at INTEGER NOT NULL, campaign INTEGER NOT NULL,
@@ -18,7 +20,8 @@ enum SQLiteSchema {
     expires INTEGER NOT NULL, seal INTEGER
     """
 
-  /// Kinds are `JournalEntry.Kind`'s; `seal` is `RowSeal`'s, NULL in rows of layout 1. The indexes
+  /// Kinds are `JournalEntry.Kind`'s; `seal` is `RowSeal`'s, NULL in rows of layout 1, and in
+  /// allocations of layout 2. The indexes
   /// refuse what would move money twice: a second `reserve`, a second way out of it (`release`,
   /// `settle`), a second late exposure, a second goal. A late one beside a `settle` is the
   /// trigger's: an index of both would cost every row.
@@ -38,7 +41,7 @@ enum SQLiteSchema {
     CREATE TABLE allocations (
       position INTEGER PRIMARY KEY, user INTEGER NOT NULL, id_high INTEGER NOT NULL,
       id_low INTEGER NOT NULL, digest_high INTEGER NOT NULL, digest_low INTEGER NOT NULL,
-      expires INTEGER NOT NULL, answer BLOB NOT NULL);
+      expires INTEGER NOT NULL, seal INTEGER, answer BLOB NOT NULL);
     CREATE UNIQUE INDEX allocations_id ON allocations (user, id_high, id_low);
     CREATE TABLE campaigns (
       id TEXT PRIMARY KEY NOT NULL, key INTEGER NOT NULL, document TEXT NOT NULL,
@@ -84,8 +87,9 @@ enum SQLiteSchema {
   /// Brings an earlier layout up to date, and refuses a file that is not ours or is of a later
   /// version. Whether the layout was an earlier one.
   static func upgrade(_ connection: SQLiteConnection) throws(StorageError) -> Bool {
-    guard try version(of: connection) < version else { return false }
-    try SQLiteSums.upgrade(connection)
+    let found = try version(of: connection)
+    guard found < version else { return false }
+    try SQLiteSums.upgrade(connection, from: found)
     return true
   }
 
@@ -117,10 +121,14 @@ enum SQLiteSchema {
     """
 
   static let insertAllocation = """
-    INSERT INTO allocations (user, id_high, id_low, digest_high, digest_low, expires, answer)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (user, id_high, id_low) DO UPDATE SET digest_high = excluded.digest_high,
-      digest_low = excluded.digest_low, expires = excluded.expires, answer = excluded.answer
+    INSERT INTO allocations (user, id_high, id_low, digest_high, digest_low, expires, seal, answer)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user, id_high, id_low) DO NOTHING
+    """
+
+  /// In the place of one that is over; parameters are those of `insertAllocation`.
+  static let replaceAllocation = """
+    UPDATE allocations SET digest_high = ?4, digest_low = ?5, expires = ?6, seal = ?7, answer = ?8
+    WHERE user = ?1 AND id_high = ?2 AND id_low = ?3
     """
 
   static let insertCampaign = """
@@ -137,6 +145,13 @@ enum SQLiteSchema {
   static let campaign = "SELECT id, key, document, is_paused FROM campaigns WHERE id = ?"
   static let note = "SELECT key, value FROM notes WHERE key = ?"
 
-  static let answer =
-    "SELECT answer FROM allocations WHERE user = ? AND id_high = ? AND id_low = ?"
+  /// - Parameters:
+  ///   - hasSeals: whether the layout has them.
+  ///   - condition: SQL; `?` is bound by whoever runs it.
+  static func allocations(hasSeals: Bool = true, _ condition: String) -> String {
+    """
+    SELECT user, id_high, id_low, digest_high, digest_low, expires,
+      \(hasSeals ? "seal" : "NULL"), answer FROM allocations \(condition)
+    """
+  }
 }

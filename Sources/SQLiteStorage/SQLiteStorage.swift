@@ -66,18 +66,16 @@ package final class SQLiteStorage: Storage {
     _ visit: (_ record: StoredRecord, _ sequence: Int64) -> Bool
   ) throws(StorageError) {
     let owner = try usable()
-    var changed: Int64?
+    var changed: String?
     let tally = try SQLiteRecords.visit(owner.connection) { record, sequence, isAsWritten in
-      if !isAsWritten, changed == nil { changed = sequence }
+      if !isAsWritten, changed == nil { changed = record.name(sequence) }
       return visit(record, sequence)
     }
     let operation = "read the ledger"
     let advice = "; `crescendo ledger audit` says more, and a backup has it as it was"
     if let changed {
       throw StorageError(
-        operation: operation,
-        reason: (changed == 0 ? "an opening of the journal" : "journal entry \(changed)")
-          + " is not as it was written" + advice,
+        operation: operation, reason: changed + " is not as it was written" + advice,
         isDamage: true)
     }
     if tally.isWhole, let reason = tally.sums.difference(from: sums) {
@@ -91,7 +89,15 @@ package final class SQLiteStorage: Storage {
     select.bind(2, requestID.high)
     select.bind(3, requestID.low)
     defer { select.reset() }
-    return try select.step("read an answer") ? select.bytes(0) : nil
+    let operation = "read an answer"
+    guard try select.step(operation) else { return nil }
+    let (allocation, seal) = select.allocation
+    guard select.isAsWritten(seal) else {
+      throw StorageError(
+        operation: operation, reason: "\(allocation.name) is not as it was written",
+        isDamage: true)
+    }
+    return select.bytes(7)
   }
 
   package func entries(
@@ -216,7 +222,7 @@ package final class SQLiteStorage: Storage {
       sums.add(entry: seal)
       owner.insertEntry.bind(entry, at: sums.sequence, seal: seal)
       try owner.insertEntry.run("write a journal entry")
-    case .allocation(let allocation): try owner.insert(allocation)
+    case .allocation(let allocation): try owner.insert(allocation, &sums)
     case .campaign(let campaign): try owner.insert(campaign, &sums)
     case .note(let key, let value): try owner.insertNote(key, value, &sums)
     }

@@ -12,10 +12,10 @@ struct LedgerAuditCommand: ParsableCommand {
     discussion: """
       Clean means: after every entry every account balances and no budget is exceeded; every \
       exposure has its reservation, once; no entry since the last compaction is missing; \
-      definitions and the journal agree about budgets; no entry, definition or note is other than \
-      it was written. It cannot see what was lost within the last seconds before a crash together \
-      with its log, a folder that is an older copy as a whole, or a forger who writes the rows \
-      and what they are checked by anew.
+      definitions and the journal agree about budgets; no entry, definition, note or answer of an \
+      allocation is other than it was written. It cannot see what was lost within the last \
+      seconds before a crash together with its log, a folder that is an older copy as a whole, or \
+      a forger who writes the rows and what they are checked by anew.
 
       Exit codes: 0 clean; 1 not clean, with the first thing that is wrong on standard output; \
       2 usage; 6 not audited: the folder or its ledger is missing or cannot be read.
@@ -66,16 +66,16 @@ struct LedgerAudit {
         if case .entry(let entry) = record {
           return read.audit.add(entry, sequence: sequence, isAsWritten: isAsWritten)
         }
-        read.add(record)
+        read.add(record, isAsWritten)
         return true
       })
     read.finish(kept, found)
     self = read
   }
 
-  private mutating func add(_ record: StoredRecord) {
+  private mutating func add(_ record: StoredRecord, _ isAsWritten: Bool) {
     names.add(record)
-    audit.add(record)
+    audit.add(record, isAsWritten: isAsWritten)
     if case .campaign(let campaign) = record { definitions.append(campaign) }
   }
 

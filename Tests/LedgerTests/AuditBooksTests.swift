@@ -120,6 +120,36 @@ import Testing
         + "it is not as it was written: its seal is another one")
   }
 
+  @Test func anAnswerWhoseSealDiffersIsAFinding() {
+    let answer = StoredRecord.allocation(
+      StoredAllocation(
+        user: 9, requestID: RequestID(high: 0xAB << 56, low: 1), digest: RequestID(high: 0, low: 0),
+        expires: 0, answer: []))
+    var audit = Audit(compactedThrough: 0)
+    audit.add(answer)
+    #expect(audit.isClean)
+    audit.add(answer, isAsWritten: false)
+    #expect(
+      audit.finding?.reason
+        == "the answer of the allocation with request_id ab000000000000000000000000000001 of user "
+        + "9: it is not as it was written: its seal is another one")
+    let goesOn = audit.add(Self.entries[0], sequence: 1)
+    #expect(!goesOn)
+  }
+
+  @Test func aSumOfAnswersThatWasKeptIsCompared() {
+    var (kept, found) = (StoredSums(ledger: 1), StoredSums(ledger: 1))
+    kept.allocationSum = 5
+    #expect(
+      found.difference(from: kept)
+        == "answers of allocations are missing, or not as they were written")
+    found.allocationSum = 5
+    #expect(found.difference(from: kept) == nil)
+    found.allocationSum = 6
+    kept.allocationSum = nil
+    #expect(found.difference(from: kept) == nil)
+  }
+
   /// Whatever is changed in a row, its seal is another one.
   @Test func everyFieldCounts() {
     let first = Self.entries[2]
@@ -140,6 +170,25 @@ import Testing
     add { $0.artist = 1 }
     add { $0.release = 1 }
     add { $0.expires += 1 }
+    let answer = StoredAllocation(
+      user: 1, requestID: RequestID(high: 2, low: 3), digest: RequestID(high: 4, low: 5),
+      expires: 6, answer: [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    func addAnswer(_ change: (inout StoredAllocation) -> Void) {
+      var other = answer
+      change(&other)
+      seals.insert(RowSeal.of(other))
+    }
+    addAnswer { _ in }
+    addAnswer { $0.user += 1 }
+    addAnswer { $0.requestID.high += 1 }
+    addAnswer { $0.requestID.low += 1 }
+    addAnswer { $0.digest.high += 1 }
+    addAnswer { $0.digest.low += 1 }
+    addAnswer { $0.expires += 1 }
+    addAnswer { $0.answer[0] ^= 1 }
+    addAnswer { $0.answer[8] ^= 1 }
+    addAnswer { $0.answer.removeLast() }
+    addAnswer { $0.answer = [] }
     for (key, value) in [
       ("a", [1, 2]), ("b", [1, 2]), ("a", [2, 1]), ("a", [1]), ("a", [1, 2, 0]),
     ] {
@@ -151,6 +200,6 @@ import Testing
       seals.insert(
         RowSeal.of(StoredCampaign(id: id, key: 1, document: document, isPaused: isPaused)))
     }
-    #expect(seals.count == 22)
+    #expect(seals.count == 33)
   }
 }

@@ -39,6 +39,7 @@ def audit(data, *arguments):
 
 def change(data, *statements):
     file = sqlite3.connect(data / "ledger.sqlite")
+    file.create_function("flipped", 1, lambda value: value[:-1] + bytes([value[-1] ^ 1]))
     with file:
         for one in statements:
             assert file.execute(one).rowcount >= 1, one
@@ -151,6 +152,9 @@ def test_a_broken_definition_is_named(shelf, data, document, said):
      "it is not as it was written"),
     ("UPDATE journal SET amount = amount + 1, seal = NULL WHERE sequence = (SELECT min(sequence) "
      "FROM journal WHERE kind = 1)", "its definition has a budget of "),
+    ("UPDATE allocations SET answer = flipped(answer) WHERE position = 3",
+     "the answer of the allocation with request_id "),
+    ("DELETE FROM allocations WHERE position = 3", "answers of allocations are missing"),
     ("DELETE FROM campaigns WHERE id = 'spring'", "no definition"),
     ("UPDATE campaigns SET is_paused = 1 WHERE id = 'spring'", "definitions of campaigns are"),
     ("DELETE FROM notes WHERE key = 'ledger.clock'", "the note ledger.clock is missing")])
@@ -165,6 +169,28 @@ def test_an_audit_sees(shelf, data, statement, said):
         assert "campaign spring," in told["finding"] or "campaign fall," in told["finding"], told
     # Nor is it served.
     refusal(shelf, data)
+
+
+def test_a_folder_from_before_answers_were_sealed(promote, shelf, data):
+    """It is taken over with its answers, which are the same byte for byte; and then they are
+    sealed."""
+    promoter = promote(data=data)
+    asked = promoter.asking(promoter.users[0], slots=3, name=b"an answer to keep")
+    first = promoter.allocations.Allocate(asked, timeout=process.patience(20))
+    assert len(first.placements) == 3
+    promoter.stop()
+    file = sqlite3.connect(data / "ledger.sqlite")
+    file.executescript("ALTER TABLE allocations DROP COLUMN seal; ALTER TABLE state DROP COLUMN "
+                       "allocation_sum; PRAGMA user_version = 2")
+    file.close()
+    assert audit(data).returncode == 0
+    promoter = promote(data=data)
+    again = promoter.allocations.Allocate(asked, timeout=process.patience(20))
+    assert again.SerializeToString() == first.SerializeToString()
+    promoter.stop()
+    assert audit(data).returncode == 0
+    change(data, "DELETE FROM allocations WHERE position = (SELECT max(position) FROM allocations)")
+    assert "answers of allocations are missing" in refusal(shelf, data)
 
 
 def test_what_cannot_be_audited(tmp_path):

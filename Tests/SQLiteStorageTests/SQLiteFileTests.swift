@@ -114,9 +114,9 @@ import Testing
 
   @Test func aLaterLayoutIsRefused() throws {
     try make()
-    folder.run("PRAGMA user_version = 3")
+    folder.run("PRAGMA user_version = 4")
     let error = #expect(throws: StorageError.self) { try SQLiteStorage(path: folder.path) }
-    #expect(error?.reason == "its layout has version 3, and this program knows 2")
+    #expect(error?.reason == "its layout has version 4, and this program knows 3")
     #expect(throws: StorageError.self) { try SQLiteReader(path: folder.path) }
   }
 

@@ -10,12 +10,24 @@ import Testing
 @Suite struct SQLiteSealTests {
   let folder = Folder()
 
+  private func allocation(_ low: UInt64, expires: Int64 = 9) -> StoredRecord {
+    .allocation(
+      StoredAllocation(
+        user: 1, requestID: RequestID(high: 0, low: low), digest: RequestID(high: 5, low: 6),
+        expires: expires, answer: [7, UInt8(low), UInt8(expires)]))
+  }
+
+  private func answer(_ storage: SQLiteStorage, _ low: UInt64) throws -> [UInt8]? {
+    try storage.answer(user: 1, requestID: RequestID(high: 0, low: low))
+  }
+
   private func fill() throws {
     let storage = try SQLiteStorage(path: folder.path)
     try storage.commit([
       .note(key: "ledger.start", value: [1]), .note(key: "other", value: [2, 3]),
       .campaign(StoredCampaign(id: "", key: 0, document: "currency: EUR", isPaused: false)),
       .campaign(StoredCampaign(id: "one", key: 9, document: "a text", isPaused: false)),
+      allocation(1), allocation(2), allocation(3),
     ])
     try storage.commit((1...20).map { .entry(entry(.reserve, reservation: $0)) })
     var compaction = Compaction()
@@ -48,6 +60,20 @@ import Testing
       ("UPDATE campaigns SET document = 'b' WHERE id = ''", "definitions of campaigns are"),
       ("DELETE FROM notes WHERE key = 'other'", "notes are missing, or not as they were"),
       ("UPDATE notes SET value = x'05' WHERE key = 'other'", "notes are missing, or not as"),
+      ("UPDATE allocations SET answer = x'060209' WHERE id_low = 2", answer2),
+      ("UPDATE allocations SET expires = 8 WHERE id_low = 2", answer2),
+      ("UPDATE allocations SET digest_low = 8 WHERE id_low = 2", answer2),
+      ("UPDATE allocations SET seal = seal + 1 WHERE id_low = 2", answer2),
+      (
+        "UPDATE allocations SET answer = x'', seal = NULL WHERE id_low = 2",
+        "answers of allocations are missing, or not as they were written"
+      ),
+      ("DELETE FROM allocations WHERE id_low = 2", "answers of allocations are missing"),
+      ("DELETE FROM allocations", "answers of allocations are missing"),
+      (
+        "INSERT INTO allocations VALUES (9, 1, 0, 9, 0, 0, 9, NULL, x'')",
+        "answers of allocations are missing"
+      ),
     ])
   func aChangedRowIsNotServed(change: String, reason: String) throws {
     try fill()
@@ -56,6 +82,81 @@ import Testing
     let storage = try SQLiteStorage(path: folder.path)
     let error = #expect(throws: StorageError.self) { try entries(storage) }
     #expect(error?.reason.hasPrefix(reason) == true && error?.isDamage == true, "\(error as Any)")
+  }
+
+  private static let answer2 =
+    "the answer of the allocation with request_id 00000000000000000000000000000002 of user 1 is not"
+
+  /// A start has seen them all; what changes after it shows when it is asked for.
+  @Test func anAnswerThatChangesMeanwhileIsNotGiven() throws {
+    try fill()
+    let storage = try SQLiteStorage(path: folder.path)
+    _ = try entries(storage)
+    folder.run("UPDATE allocations SET answer = x'060209' WHERE id_low = 2")
+    #expect(try answer(storage, 1) == [7, 1, 9])
+    let error = #expect(throws: StorageError.self) { try answer(storage, 2) }
+    #expect(error?.isDamage == true && error?.reason.hasPrefix(Self.answer2) == true)
+    // A reader names it.
+    var changed: [String] = []
+    _ = try SQLiteReader(path: folder.path).check(begin: { _ in }) {
+      record, sequence, isAsWritten in
+      if !isAsWritten { changed.append(record.name(sequence)) }
+      return true
+    }
+    #expect(changed.count == 1 && Self.answer2.hasPrefix(changed.first ?? "none"))
+  }
+
+  /// The sum follows what replaces an answer that is over, what is taken back, and what goes.
+  @Test func theSumOfAnswersIsKept() throws {
+    try fill()
+    do {
+      let storage = try SQLiteStorage(path: folder.path)
+      try storage.commit([allocation(2, expires: 20), allocation(4, expires: 21)])
+      #expect(try answer(storage, 2) == [7, 2, 20])
+      _ = try entries(storage)
+    }
+    let storage = try SQLiteStorage(path: folder.path)
+    _ = try entries(storage)
+    #expect(try storage.compact(Compaction(allocationsBefore: 10, allocations: 9)) == 1)
+    _ = try entries(storage)
+    #expect(try storage.compact(Compaction(allocationsBefore: 99, allocations: 2)) == 2)
+    #expect(try entries(storage).count == 18)
+    #expect(try answer(storage, 3) == nil)
+    #expect(try answer(storage, 4) == [7, 4, 21])
+    try storage.close()
+    #expect(try entries(SQLiteStorage(path: folder.path)).count == 18)
+  }
+
+  /// A folder of a server before answers had seals.
+  @Test func theLayoutBeforeSealedAnswersIsTakenOver() throws {
+    try fill()
+    folder.run(
+      """
+      ALTER TABLE allocations DROP COLUMN seal; ALTER TABLE state DROP COLUMN allocation_sum;
+      PRAGMA user_version = 2
+      """)
+    let found = try SQLiteReader(path: folder.path).check(
+      begin: { #expect($0.sums?.allocationSum == nil && $0.sums?.entries == 18) },
+      { $2 })
+    #expect(found?.entries == 18)
+    do {
+      let storage = try SQLiteStorage(path: folder.path)
+      #expect(storage.isUsed && storage.warning == nil)
+      #expect(try entries(storage).count == 18)
+      for low in 1...3 as ClosedRange<UInt64> {
+        #expect(try answer(storage, low) == [7, UInt8(low), 9])
+      }
+      // What had no seal is replaced and goes as it came.
+      try storage.commit([allocation(2, expires: 20), allocation(4)])
+      #expect(try storage.compact(Compaction(allocationsBefore: 10, allocations: 9)) == 1)
+      #expect(try entries(storage).count == 18)
+      try storage.close()
+    }
+    let reader = try SQLiteReader(path: folder.path)
+    let sum = try reader.check(begin: { #expect($0.sums?.allocationSum != nil) }, { $2 })
+    #expect(sum?.allocationSum != nil)
+    folder.run("UPDATE allocations SET answer = x'' WHERE id_low = 3")
+    #expect(throws: StorageError.self) { try entries(SQLiteStorage(path: folder.path)) }
   }
 
   @Test func aReaderTellsWhatThereIsToCheckBy() throws {
@@ -80,7 +181,7 @@ import Testing
     folder.run(
       """
       ALTER TABLE journal DROP COLUMN seal; ALTER TABLE openings DROP COLUMN seal;
-      DROP TABLE state; PRAGMA user_version = 1
+      ALTER TABLE allocations DROP COLUMN seal; DROP TABLE state; PRAGMA user_version = 1
       """)
     try FileManager.default.removeItem(atPath: folder.path + "/ledger.mark")
     let reader = try SQLiteReader(path: folder.path)
@@ -94,6 +195,7 @@ import Testing
       let storage = try SQLiteStorage(path: folder.path)
       #expect(storage.isUsed && storage.warning == nil)
       #expect(try entries(storage).count == 18)
+      #expect(try answer(storage, 3) == [7, 3, 9])
       try storage.commit([.entry(entry(.reserve, reservation: 21))])
       // What had no seal goes as it came.
       var compaction = Compaction()
