@@ -6,11 +6,13 @@ usage: tools/bench exposures [--exposures N] [--rounds N] [--singles N] [--quick
 batches of 100 over four grpcio streams, in rounds. After each round the rows that the server wrote
 are read from its ledger and written once more by SQLite called from C (sqlite_rows.c): the same
 tables, indexes and pragmas, one commit for every 100 rows, on the same core and the same disk. Then
-reports of one exposure and commits of one row take turns.
+reports of one exposure and commits of one row take turns. The server commits what has come
+meanwhile, more than 100 rows: what bare SQLite costs in groups of that size is shown, too.
 """
 import queue
 import random
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import threading
@@ -128,6 +130,7 @@ class Bare:
     and the rows that were there before, written on the server's core."""
 
     def __init__(self, folder, ledger, log_pages):
+        folder.mkdir()
         compiler, program = shutil.which("cc") or shutil.which("clang"), folder / "sqlite_rows"
         subprocess.run([compiler, "-O2", "-o", program, ROOT / "tools/benchmarks/sqlite_rows.c",
                         "-lsqlite3"], check=True)
@@ -154,6 +157,13 @@ class Bare:
         self.process.stdin.close()
         if self.process.wait() != 0:
             raise SystemExit(f"sqlite_rows ended with {self.process.returncode}")
+
+
+def commits_of(ledger):
+    file = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)
+    commits, = file.execute("SELECT commits FROM state").fetchone()
+    file.close()
+    return commits
 
 
 def singles(promoter, bare, tokens):
@@ -194,16 +204,21 @@ def measure(report, server, stubs, item_ids, folder, options):
     say(f"{count:,} allocations in {made.wall:.1f} s")
 
     tokens = made.tokens[:options.exposures]
-    bare = Bare(folder, folder / "data/ledger.sqlite", limit(metrics(server), "storageLogPages"))
+    ledger, log_pages = folder / "data/ledger.sqlite", limit(metrics(server), "storageLogPages")
+    bare, larger = (Bare(folder / name, ledger, log_pages) for name in ("bare", "larger"))
     promoters = [promoter] + [promoter.another() for _ in range(STREAMS - 1)]
     share = -(-len(tokens) // options.rounds)
     own, peer, walls, bare_walls, ratios = [], [], [], [], []
+    groups, same = [], []
     for start in range(0, len(tokens), share):
-        part = tokens[start:start + share]
+        part, before = tokens[start:start + share], commits_of(ledger)
         used, wall = report_all(promoters, part)
+        commits = commits_of(ledger) - before
         rows, written, bare_wall = bare.write("all", BATCH)
         if rows < len(part):
             raise SystemExit(f"{rows} rows for {len(part)} exposures")
+        groups.append(rows / commits)
+        same.append(used / list(larger.write("all", round(groups[-1])))[1])
         own.append(used / 1e3 / len(part))
         peer.append(written / 1e3 / len(part))
         walls.append(len(part) / wall)
@@ -213,6 +228,8 @@ def measure(report, server, stubs, item_ids, folder, options):
     report.figure("reports, server CPU", f"{statistics.median(own):.2f} us an exposure")
     report.figure("bare SQLite, rows a second", f"{statistics.median(bare_walls):,.0f}")
     report.figure("bare SQLite, CPU", f"{statistics.median(peer):.2f} us a row")
+    report.figure("rows a commit of the server", f"{statistics.median(groups):,.0f}")
+    report.figure("server CPU, of bare SQLite's in such groups", f"{statistics.median(same):.2f}")
     ratio = statistics.median(ratios)
     report.bar("server CPU, of bare SQLite's", f"{ratio:.2f}", f"<= {BAR_CPU}", ratio <= BAR_CPU)
 
@@ -224,6 +241,7 @@ def measure(report, server, stubs, item_ids, folder, options):
                acks <= BAR_ACK * commits)
     neighbours.show(report)
     bare.close()
+    larger.close()
     for one in promoters:
         one.channel.close()
 
