@@ -175,7 +175,7 @@ def test_a_folder_from_before_answers_were_sealed(promote, shelf, data):
     """It is taken over with its answers, which are the same byte for byte; and then they are
     sealed."""
     promoter = promote(data=data)
-    asked = promoter.asking(promoter.users[0], slots=3, name=b"an answer to keep")
+    asked = promoter.asking(promoter.users[0], slots=3, name=b"answers are kept")
     first = promoter.allocations.Allocate(asked, timeout=process.patience(20))
     assert len(first.placements) == 3
     promoter.stop()
