@@ -104,7 +104,8 @@ final class ScriptedSession: Sendable {
     case SessionFrameType.call: return call(header, payload)
     case SessionFrameType.message:
       guard !payload.isEmpty else { return end(header.call) }
-      return many(header.call) + frame(SessionFrameType.credit, [payload[0], 0, 0, 0])
+      let answer = many(header.call) + frame(SessionFrameType.credit, [payload[0], 0, 0, 0])
+      return header.flags & SessionFlags.fin == 0 ? answer : answer + end(header.call)
     case SessionFrameType.cancel: return end(header.call, 1)
     default: return []
     }
