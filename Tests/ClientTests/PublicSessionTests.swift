@@ -23,8 +23,8 @@ private let oneItem = ScoreRequest(itemIDs: [1])
   }
 
   /// Row C10: calls do not wait for a session that does not open, and the next one is put off.
-  @Test(arguments:
-    [ScriptedSession.Manner.silent, .noHello],
+  @Test(
+    arguments: [ScriptedSession.Manner.silent, .noHello],
     [ClientConfiguration.Framing.automatic, .session])
   func aSessionThatDoesNotOpenIsGRPC(
     _ manner: ScriptedSession.Manner, _ framing: ClientConfiguration.Framing
