@@ -1,5 +1,6 @@
 internal import Core
 internal import HTTP2
+internal import Wire
 
 /// The headers of one request, kept in one buffer for as long as they are submitted.
 struct RequestHeaders {
@@ -35,6 +36,18 @@ struct RequestHeaders {
     }
   }
 
+  /// Why these cannot be the metadata of a session's call, or nil.
+  static func problem(ofSessionCall entries: [MetadataEntry]) -> String? {
+    guard let longest = entries.max(by: { $0.value.utf8.count < $1.value.utf8.count }) else {
+      return nil
+    }
+    let count = SessionMetadata.encoded(entries.map { ($0.name, $0.value) }).count
+    guard count > Limits.sessionMetadataBytes else { return nil }
+    let most = longest.value.utf8.count
+    return "the call's metadata has \(count) bytes, \"\(longest.name)\" \(most) of "
+      + "them: at most \(Limits.sessionMetadataBytes) are taken"
+  }
+
   /// Why `entry` cannot be sent as metadata, or nil (PROTOCOL-HTTP2.md, "Custom-Metadata").
   static func problem(_ entry: MetadataEntry) -> String? {
     let isNameByte: (UInt8) -> Bool = { byte in
@@ -47,6 +60,11 @@ struct RequestHeaders {
     }
     if entry.name.isEmpty || !entry.name.utf8.allSatisfy(isNameByte) {
       return "metadata name \"\(entry.name)\" has other characters than 0-9 a-z _ - ."
+    }
+    // What one byte can count: an entry of a session (proto/SESSION.md §4.2).
+    if entry.name.utf8.count > 255 {
+      let shown = entry.name.prefix(32)
+      return "metadata name \"\(shown)…\" has \(entry.name.utf8.count) bytes: at most 255 are taken"
     }
     let reserved = ["te", "content-type", "user-agent", "connection", "host"]
     if entry.name.hasPrefix("grpc-") || reserved.contains(entry.name) {

@@ -8,7 +8,7 @@ internal import Wire
 public enum SessionChannelError: Error, Sendable, Equatable {
   /// No connection could be made, for this reason.
   case unreachable(String)
-  /// What answers there speaks no session: use gRPC.
+  /// What answers there speaks no session, or opens none now: use gRPC.
   case notSpoken(String)
   /// The session is over; make another channel. Each call that was under way has been answered
   /// with UNAVAILABLE.
@@ -86,9 +86,15 @@ public final class SessionChannel {
     readBuffer = .allocate(byteCount: SessionChannel.readBufferBytes, alignment: 64)
     while connection.session.state == .opening {
       guard Clock.system.monotonicNanoseconds() - began < limit else {
-        throw .unreachable("no HELLO within \(options.connectTimeout)")
+        throw .notSpoken("no HELLO within \(options.connectTimeout)")
       }
-      try poll(timeout: options.connectTimeout) { _ in }
+      do throws(SessionChannelError) {
+        try poll(timeout: options.connectTimeout) { _ in }
+      } catch {
+        // Rows C3 to C11: whatever it is, gRPC is what is left.
+        if case .lost(let reason) = error { throw .notSpoken(reason) }
+        throw error
+      }
     }
   }
 

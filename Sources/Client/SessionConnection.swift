@@ -161,7 +161,9 @@ extension SessionConnection {
     },
     streamEnded: { context, _ in
       let connection = SessionConnection.at(context)
-      if connection.trailers == nil { connection.trailers = SessionAnswer() }
+      // A refusal that ends the stream is no end of a session.
+      guard connection.answer.isSession, connection.trailers == nil else { return }
+      connection.trailers = SessionAnswer()
     },
     streamClosed: { context, _, errorCode in
       SessionConnection.at(context).streamClosed(errorCode)

@@ -24,7 +24,7 @@ extension UnsafeMutablePointer where Pointee == ScoreWork {
     {
       throw failure
     }
-    if let fault = call.workFault(view.candidateCount) { throw fault }
+    if let fault = call.workFault(view.itemIDCount + view.itemURIs.count) { throw fault }
     let blueprint = try loop.engine.blueprint(for: view)
     try keepRequestID(view.requestID, loop)
     if loop.logsCalls { call.noteRequestID(pointee.requestID) }

@@ -53,7 +53,7 @@ package struct ServerCall {
   package var messageCredit: Int64 { isSession ? sessionCall.pointee.messageCost : 0 }
 
   /// A session's client says how many candidates each message has (row Y10): what is wrong with
-  /// that, now that they are counted.
+  /// that, now that they are counted: `item_ids` plus `item_uris`.
   package func workFault(_ candidates: Int) -> CallFailure? {
     guard isSession, Int(sessionCall.pointee.work) != candidates else { return nil }
     return SessionRefusal.wrongWork(sessionCall.pointee.work, candidates: candidates)

@@ -4,15 +4,16 @@ internal import Wire
 
 /// What a session does with the frames of its calls.
 extension SessionPointer {
-  func begin(_ request: SessionCallRequest) {
-    let (loop, now) = (loop, loop.pointee.nowNanoseconds)
+  /// `arrivedNanoseconds`: when its header came.
+  func begin(_ request: SessionCallRequest, _ arrivedNanoseconds: UInt64) {
+    let loop = loop
     let call = loop.pointee.sessionCalls.take {
       SessionCall(self, request, generation: $0, note: $1)
     }
     pointee.machine.calls.insert(request.id, UnsafeMutableRawPointer(call))
     loop.pointee.counters.callsStarted += 1
     loop.pointee.callStarted?(loop.pointee.serviceContext, request.method)
-    call.pointee.call.startedNanoseconds = now
+    call.pointee.call.startedNanoseconds = arrivedNanoseconds
     call.pointee.isWorking = request.isLast
     if request.metadata.count > 0 { note(request.metadata, call) }
     let service = call.service
@@ -20,7 +21,10 @@ extension SessionPointer {
     if timeout == 0, service.pointee.hasDefaultDeadline {
       timeout = Limits.serving.defaultTimeoutNanoseconds
     }
-    call.pointee.call.deadlineNanoseconds = timeout == 0 ? .max : now + timeout
+    let deadline = timeout == 0 ? .max : arrivedNanoseconds + timeout
+    call.pointee.call.deadlineNanoseconds = deadline
+    // Its payload has taken all of its time.
+    guard deadline > loop.pointee.nowNanoseconds else { return call.fail(SessionRefusal.tooLate) }
     if service.pointee.kind == .manyMessages {
       service.pointee.started(loop.pointee.serviceContext, call)
     }

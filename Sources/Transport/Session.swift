@@ -20,6 +20,9 @@ struct Session: ~Copyable {
   var pingedNanoseconds: UInt64
   /// When the frame began that is incomplete, or the session its wait for HELLO; 0 = neither.
   var frameBegunNanoseconds: UInt64
+  /// When the header of the frame was whole that is incomplete: deadlines count from there (§10);
+  /// 0 = it is not.
+  var headerNanoseconds: UInt64 = 0
   /// When ERROR was queued.
   var failedNanoseconds: UInt64 = 0
 }
@@ -100,8 +103,11 @@ extension SessionPointer {
     if !isOpening {
       if !pointee.reader.isInsideFrame {
         pointee.frameBegunNanoseconds = 0
-      } else if pointee.frameBegunNanoseconds == 0 {
-        pointee.frameBegunNanoseconds = now
+      } else {
+        if pointee.frameBegunNanoseconds == 0 { pointee.frameBegunNanoseconds = now }
+        if pointee.headerNanoseconds == 0, pointee.reader.hasHeader {
+          pointee.headerNanoseconds = now
+        }
       }
     }
     loop.touch(stream)
@@ -111,16 +117,21 @@ extension SessionPointer {
   private func takeFrames(_ bytes: ByteSlice, _ now: UInt64) -> SessionFault? {
     var rest = bytes
     var request = SessionCallRequest()
+    // Of the first frame; all behind it have come with this read.
+    var arrived = pointee.headerNanoseconds > 0 ? pointee.headerNanoseconds : now
     do throws(SessionFault) {
       while takesFrames, let frame = try pointee.reader.next(&rest) {
         // It is whole: what comes behind it has a time of its own (S30).
         pointee.frameBegunNanoseconds = 0
+        pointee.headerNanoseconds = 0
+        let arrivedNanoseconds = arrived
+        arrived = now
         guard frame.header.type == SessionFrameType.call, pointee.machine.isLive else {
           perform(try pointee.machine.take(frame.header, frame.payload, now: now))
           continue
         }
         switch try pointee.machine.call(frame.header, frame.payload, into: &request) {
-        case .accepted: begin(request)
+        case .accepted: begin(request, arrivedNanoseconds)
         case .dropped: continue
         case .refused:
           let why = pointee.machine.refused(frame.header, request, frame.payload)

@@ -9,7 +9,8 @@ private let methodNotAllowed = HTTP2HeaderBlock(permanent: [
   HTTP2Header(":status", "405"), HTTP2Header("allow", "POST"),
 ])
 private let unsupportedMediaType = HTTP2HeaderBlock(permanent: [
-  HTTP2Header(":status", "415"), HTTP2Header("accept-post", "application/grpc"),
+  HTTP2Header(":status", "415"),
+  HTTP2Header("accept-post", "application/grpc, application/x-crescendo-session"),
 ])
 
 extension StreamPointer {

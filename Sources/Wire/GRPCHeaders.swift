@@ -1,14 +1,12 @@
 package import Core
 
-/// The content types of gRPC over HTTP/2.
+/// The content types of gRPC over HTTP/2, in upper or lower case (RFC 9110 §8.3.1).
 package enum GRPCContentType {
   /// A session's (proto/SESSION.md §2), with or without parameters.
   package static func isSession(_ value: ByteSlice) -> Bool {
     let name: StaticString = "application/x-crescendo-session"
     let length = name.utf8CodeUnitCount
-    guard value.count >= length, ByteSlice(value.base, count: length).equals(name) else {
-      return false
-    }
+    guard value.count >= length, HeaderList.begins(value, with: name) else { return false }
     return value.count == length || value[length] == UInt8(ascii: ";")
   }
 
@@ -17,16 +15,15 @@ package enum GRPCContentType {
   package static func isGRPC(_ value: ByteSlice) -> Bool {
     let prefix: StaticString = "application/grpc"
     let length = prefix.utf8CodeUnitCount
-    guard value.count >= length, let base = value.base,
-      ByteSlice(base, count: length).equals(prefix)
+    guard value.count >= length, let base = value.base, HeaderList.begins(value, with: prefix)
     else { return false }
     if value.count == length { return true }
     let rest = ByteSlice(base + length, count: value.count - length)
     if rest[0] == UInt8(ascii: ";") { return true }
     let codec: StaticString = "+proto"
-    guard rest.count >= codec.utf8CodeUnitCount,
-      ByteSlice(rest.base, count: codec.utf8CodeUnitCount).equals(codec)
-    else { return false }
+    guard rest.count >= codec.utf8CodeUnitCount, HeaderList.begins(rest, with: codec) else {
+      return false
+    }
     return rest.count == codec.utf8CodeUnitCount
       || rest[codec.utf8CodeUnitCount] == UInt8(ascii: ";")
   }
@@ -82,6 +79,14 @@ package enum MessageEncoding: UInt8, Sendable, CaseIterable, BitwiseCopyable {
 
 /// Elements of a header's value.
 private enum HeaderList {
+  /// `name` has small letters and stops only; the value is long enough.
+  static func begins(_ value: ByteSlice, with name: StaticString) -> Bool {
+    zip(value.bytes, ByteSlice(name).bytes).allSatisfy { byte, wanted in
+      let isLetter = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+      return (isLetter ? byte | 0x20 : byte) == wanted
+    }
+  }
+
   /// Without spaces and tabs at both ends.
   static func trimmed(_ text: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
     let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }

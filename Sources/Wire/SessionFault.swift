@@ -111,6 +111,9 @@ package enum SessionRefusal {
   package static var late: CallFailure {
     CallFailure(.deadlineExceeded, "the deadline passed before the call was answered")
   }
+  package static var tooLate: CallFailure {
+    CallFailure(.deadlineExceeded, "the deadline had passed before any work was done")
+  }
   package static func wrongWork(_ work: UInt32, candidates: Int) -> CallFailure {
     var failure = CallFailure(
       .invalidArgument, "work is \(work), and the message has \(candidates) candidates")

@@ -26,6 +26,8 @@ package struct SessionFrameReader: ~Copyable {
   }
 
   package var isInsideFrame: Bool { heldBytes > 0 && !isHandedOut }
+  /// Of the frame that is incomplete, the header is there.
+  package var hasHeader: Bool { isInsideFrame && heldBytes >= SessionFrameHeader.byteCount }
 
   /// Takes from `bytes` up to the end of the next frame; nil when there is none yet: then all of
   /// them are taken. Rows F1 and F3.

@@ -24,13 +24,19 @@ package enum SessionMetadata {
     return found
   }
 
+  /// Whether a CALL carries entries of this name: not the session's identity, nor what gRPC or the
+  /// prelude says.
+  package static func carries(_ name: String) -> Bool {
+    let sessionsOwn = ["authorization", "crescendo-client", "crescendo-priority"]
+    return !name.hasPrefix("grpc-") && !sessionsOwn.contains(name)
+  }
+
   /// Entries as a CALL carries them; values of `-bin` names come as base64 and go raw. Left out is
-  /// what a CALL does not carry: the session's identity and what gRPC or the prelude says.
+  /// what it does not carry.
   package static func encoded(_ entries: [(name: String, value: String)]) -> [UInt8] {
     var bytes: [UInt8] = []
     for entry in entries {
-      let sessionsOwn = ["authorization", "crescendo-client", "crescendo-priority"]
-      guard !entry.name.hasPrefix("grpc-"), !sessionsOwn.contains(entry.name) else { continue }
+      guard carries(entry.name) else { continue }
       var value = Array(entry.value.utf8)
       if entry.name.hasSuffix("-bin") { value = Base64.decoded(value) ?? value }
       // A name that no entry can hold: malformed (Y5), so that no part of it is read as another

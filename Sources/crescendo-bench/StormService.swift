@@ -126,7 +126,7 @@ final class StormService {
     {
       throw failure
     }
-    if let fault = call.workFault(view.candidateCount) { throw fault }
+    if let fault = call.workFault(view.itemIDCount + view.itemURIs.count) { throw fault }
     guard let ids = view.itemIDs else { return [] }
     return (0..<view.itemIDCount).map {
       ids.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)

@@ -41,7 +41,11 @@ struct LoadCommand: ParsableCommand {
     transform: LoadNumber.warmUp)
   var warmUp: DurationArgument?
 
-  @Option(help: "grpc: a stream for each call; session: one session for each connection.")
+  @Option(
+    help: """
+      grpc: a stream for each call; session: one session for each connection (gRPC where none is \
+      spoken).
+      """)
   var framing = LoadFraming.grpc
 
   @Option(help: "HTTP/2 connections.", transform: LoadNumber.connections)
@@ -150,7 +154,8 @@ struct LoadCommand: ParsableCommand {
       command: self, address: address, mix: try mix(readFile: TextFile.read),
       headers: LoadHeaders(
         authority: address.description, timeoutNanoseconds: target.timeout.nanoseconds,
-        metadata: priority.map { [MetadataEntry("crescendo-priority", $0.rawValue)] } ?? []))
+        metadata: priority.map { [MetadataEntry("crescendo-priority", $0.rawValue)] } ?? []),
+      framing: LoadRun.framing(framing, at: address))
     if let sweep {
       try run.sweep(sweep)
     } else if findCapacity {

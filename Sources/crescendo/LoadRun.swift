@@ -12,6 +12,8 @@ struct LoadRun {
   var address: SocketAddress
   var mix: RequestMix
   var headers: LoadHeaders
+  /// What the calls travel by.
+  var framing: LoadFraming
 
   private var showsProgress: Bool { isatty(2) == 1 }
 
@@ -25,6 +27,21 @@ struct LoadRun {
     }
     try writePage { step.json() }
     try LoadRun.end(step.report, step.verdicts)
+  }
+
+  /// What is wanted, but that a server which opens no session is measured by gRPC: that is told.
+  static func framing(_ wanted: LoadFraming, at address: SocketAddress) -> LoadFraming {
+    guard wanted == .session else { return wanted }
+    do throws(SessionChannelError) {
+      _ = try SessionChannel(address, SessionChannel.Options())
+      return .session
+    } catch {
+      // What cannot be reached at all is the run's own to tell.
+      guard case .notSpoken(let reason) = error else { return .session }
+      StandardError.write(
+        "\(address) opens no session: \(printable(reason)); measuring by gRPC\n")
+      return .grpc
+    }
   }
 
   /// The exit code of one run; the generator's fault comes first, for then nothing else holds.
@@ -82,6 +99,7 @@ struct LoadRun {
     let started = Clock.system.unixMilliseconds()
     var plan = command.plan(ratePerSecond: ratePerSecond)
     plan.target = address
+    plan.framing = framing
     let pid = command.pid
     let showsProgress = showsProgress
     defer { if showsProgress { StandardError.write("\r\u{1B}[K") } }

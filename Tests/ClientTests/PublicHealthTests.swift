@@ -11,7 +11,7 @@ import Wire
 private let oneItem = ScoreRequest(itemIDs: [1])
 
 /// Time that only the test moves.
-private final class FakeTime: Sendable {
+final class FakeTime: Sendable {
   private let now = Atomic<UInt64>(1_000_000_000_000)
 
   var clock: Clock {

@@ -14,6 +14,8 @@ final class ScriptedHost: Sendable {
   private let listener: Int32
   private let script: Script
   private let closed: @Sendable (ScriptedServer.Request) -> Void
+  private let opened: Script
+  private let received: Script
   private let threads = Mutex<[ThreadBox]>([])
   private let isStopping = Atomic<Bool>(false)
   let connectionCount = Atomic<Int>(0)
@@ -27,12 +29,14 @@ final class ScriptedHost: Sendable {
 
   init(
     closed: @escaping @Sendable (ScriptedServer.Request) -> Void = { _ in },
+    opened: @escaping Script = { _, _ in }, received: @escaping Script = { _, _ in },
     script: @escaping Script
   ) throws {
     listener = try Sockets.listen(on: SocketAddress(host: "127.0.0.1", port: 0))
     address = try Sockets.localAddress(of: listener)
     self.script = script
     self.closed = closed
+    (self.opened, self.received) = (opened, received)
     try start { host in try host.acceptAll() }
   }
 
@@ -71,6 +75,7 @@ final class ScriptedHost: Sendable {
   private func serve(_ connection: Int32) throws {
     let server = try ScriptedServer(script: script)
     server.closed = closed
+    (server.opened, server.received) = (opened, received)
     var buffer = [UInt8](repeating: 0, count: 16_384)
     while true {
       var output = try server.output()[...]

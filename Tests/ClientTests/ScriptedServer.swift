@@ -20,6 +20,8 @@ final class ScriptedServer {
     var resetCode: UInt32?
     fileprivate(set) var chunks: [[UInt8]] = []
     fileprivate var trailers: [Header]?
+    /// More of the body may come.
+    fileprivate var isEndless = false
 
     init(id: Int32) { self.id = id }
   }
@@ -27,6 +29,10 @@ final class ScriptedServer {
   private(set) var session: HTTP2Session!
   private(set) var requests: [Int32: Request] = [:]
   private let script: (ScriptedServer, Request) -> Void
+  /// The headers of a request are there.
+  var opened: (ScriptedServer, Request) -> Void = { _, _ in }
+  /// More of a request's body is there.
+  var received: (ScriptedServer, Request) -> Void = { _, _ in }
   /// A stream is gone, with its code.
   var closed: (Request) -> Void = { _ in }
 
@@ -54,6 +60,25 @@ final class ScriptedServer {
     request.chunks = chunks
     request.trailers = trailers
     withNative(headers) { session.submitResponse(request.id, $0, endsStream: false) }
+  }
+
+  /// A response whose body comes piece by piece.
+  func begin(_ request: Request, headers: [Header]) {
+    request.isEndless = true
+    withNative(headers) { session.submitResponse(request.id, $0, endsStream: false) }
+  }
+
+  /// More of such a body.
+  func say(_ request: Request, _ bytes: [UInt8]) {
+    request.chunks.append(bytes)
+    session.resumeBody(request.id)
+  }
+
+  /// The end of such a body.
+  func finish(_ request: Request, trailers: [Header] = ScriptedServer.okTrailers) {
+    request.isEndless = false
+    request.trailers = trailers
+    session.resumeBody(request.id)
   }
 
   /// A response of one block.
@@ -112,11 +137,16 @@ final class ScriptedServer {
       ScriptedServer.request(stream).headers[ByteSlice(name, count: nameCount).text] =
         ByteSlice(value, count: valueCount).text
     },
-    headersEnded: { _, _, _ in },
+    headersEnded: { context, stream, _ in
+      let server = ScriptedServer.at(context)
+      server.opened(server, ScriptedServer.request(stream))
+    },
     data: { context, stream, bytes, count in
       let request = ScriptedServer.request(stream)
       request.body.append(contentsOf: ByteSlice(bytes, count: count).bytes)
-      ScriptedServer.at(context).session.consume(request.id, count: count)
+      let server = ScriptedServer.at(context)
+      server.session.consume(request.id, count: count)
+      server.received(server, request)
     },
     streamEnded: { context, stream in
       let (server, request) = (ScriptedServer.at(context), ScriptedServer.request(stream))
@@ -144,6 +174,7 @@ final class ScriptedServer {
       if request.chunks[0].isEmpty { request.chunks.removeFirst() }
     }
     guard request.chunks.isEmpty else { return count }
+    if request.isEndless { return count > 0 ? count : HTTP2Body.deferred }
     if let trailers = request.trailers {
       withNative(trailers) { session.submitTrailers(request.id, $0) }
       end.pointee = HTTP2Body.trailersFollow

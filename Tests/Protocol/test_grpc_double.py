@@ -7,7 +7,8 @@ import pytest
 import grpc_cases
 import process
 from grpc_cases import HTML, PAGE, Case
-from grpc_double import Double, data, frame, good, head, only, repeat, settings, trailers
+from grpc_double import (
+    Double, close, data, frame, goaway, good, head, only, repeat, settings, trailers)
 
 SCORE = ("score", "--user", "1", "--items", "1,2")
 LARGE = ("score", "--user", "1", "--items", ",".join(map(str, range(1, 8_301))))
@@ -160,3 +161,18 @@ def test_no_window(double):
     done = process.run(*LARGE, "--target", double.target, "--timeout", "150ms")
     check(done, Case("", (), "DEADLINE_EXCEEDED"), double.target)
     assert double.rest() == [], "the request has an end"
+
+
+@pytest.mark.parametrize("refusal", [
+    (head(status="404", content=HTML, end=True),), (head(status="415", end=True),),
+    (head(status="503", content=HTML), data(PAGE, end=True)), (only(("grpc-status", "12")),),
+    (head(status="503", content=HTML, end=True),), (goaway(-2),), (close,),
+], ids=["404", "415", "503 and a page", "grpc-status 12", "503", "goaway", "close"])
+def test_where_no_session_opens_gRPC_is_spoken(double, refusal):
+    """`--framing session` says so; proto/SESSION.md §2."""
+    double.begin(lambda number: (head(), good, trailers(grpc_cases.OK)) if number else refusal,
+                 is_early=True)
+    done = process.run(*SCORE, "--framing", "session", "--target", double.target, "--timeout",
+                       LONG, timeout=60)
+    assert done.returncode == 0 and done.stdout and not done.stderr, process.explain(done)
+    assert [call.headers[":path"].rsplit("/", 1)[1] for call in double.rest()] == ["Open", "Score"]

@@ -152,3 +152,27 @@ def test_the_generator_comes_first(double, items):
     done, report, _ = load(double, items, (only(("grpc-status", "13")),), 20, lag="1ns")
     assert report["status"] == {STATUS[13]: 20} and done.returncode == 5, process.explain(done)
     assert "fell behind" in done.stderr, process.explain(done)
+
+
+def test_where_no_session_opens_the_load_is_gRPC(double, items):
+    refusal = (head(status="404", content=HTML, end=True),)
+    done, report, calls = load(
+        double, items, lambda number: ANSWER if number else refusal, 8, "--connections", 2,
+        "--framing", "session", is_early=True)
+    assert done.returncode == 0 and report["status"] == {"OK": 8}, process.explain(done)
+    assert report["plan"]["framing"] == "grpc" and report["generator"]["reconnects"] == 0, report
+    assert done.stderr == (f"{double.target} opens no session: HTTP status 404 instead of a session"
+                           "; measuring by gRPC\n"), process.explain(done)
+    assert [call.headers[":path"].rsplit("/", 1)[1] for call in calls] == ["Open"] + 8 * ["Score"]
+
+
+def test_failures_of_the_warm_up_are_told_nowhere(double, items):
+    failing = (only(("grpc-status", "5"), ("grpc-message", "cold")),)
+    double.begin(lambda number: ANSWER if number > 5 else failing)
+    done = process.run(
+        "load", "--target", double.target, "--items-file", items, "--rate", 100, "--warm-up",
+        "300ms", "--duration", "200ms", "--schedule", "constant", "--timeout", "20s", "--max-lag",
+        "60s", timeout=60)
+    assert done.returncode == 0 and "20 calls: OK 20\n" in done.stdout, process.explain(done)
+    assert "cold" not in done.stdout and "first" not in done.stdout, process.explain(done)
+    double.rest()

@@ -66,9 +66,10 @@ import Testing
         let block = try answer { $0[0].1 = method }
         #expect(block == [":status": "405", "allow": "POST"], "\(method)")
       }
+      let accepted = "application/grpc, application/x-crescendo-session"
       for type in ["", "application/json", "application/grpcx", "application/grpc-web", "text/x"] {
         let block = try answer { $0[5].1 = type }
-        #expect(block == [":status": "415", "accept-post": "application/grpc"], "\(type)")
+        #expect(block == [":status": "415", "accept-post": accepted], "\(type)")
       }
       #expect(try answer { $0.remove(at: 5) }?[":status"] == "415")
       #expect(try client.state().handled == 1)

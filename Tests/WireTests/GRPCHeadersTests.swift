@@ -10,7 +10,7 @@ import Wire
   @Test func knowsItsContentTypes() {
     for type in [
       "application/grpc", "application/grpc+proto", "application/grpc;charset=x",
-      "application/grpc+proto;x",
+      "application/grpc+proto;x", "Application/GRPC+Proto",
     ] {
       #expect(with(type, GRPCContentType.isGRPC), "\(type)")
     }
@@ -20,6 +20,12 @@ import Wire
       "application/json",
     ] {
       #expect(!with(type, GRPCContentType.isGRPC), "\(type)")
+    }
+    for type in ["application/x-crescendo-session", "Application/X-Crescendo-SESSION;v=1"] {
+      #expect(with(type, GRPCContentType.isSession), "\(type)")
+    }
+    for type in ["application/x-crescendo-sessions", "application/x\u{0D}crescendo-session"] {
+      #expect(!with(type, GRPCContentType.isSession), "\(type)")
     }
   }
 

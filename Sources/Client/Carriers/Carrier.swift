@@ -39,6 +39,8 @@ package struct CallHead: Sendable {
   package var deadlineNanoseconds: UInt64
   package var isBatch = false
   package var metadata: [MetadataEntry] = []
+  /// Its metadata has what no CALL of a session carries.
+  package var isGRPCOnly = false
   /// The caller's own wish; nil = as configured.
   package var retries: Bool?
   package var hedging: Bool?

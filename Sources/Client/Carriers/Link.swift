@@ -38,7 +38,8 @@ final class Link {
   var watchesWriting = true
   /// Set when it is to end with this turn.
   var ending: String?
-  private(set) var isDraining = false
+  var isDraining: Bool { drainReason != nil }
+  private var drainReason: String?
   var lastReceivedNanoseconds: UInt64
   var isDirty = false
 
@@ -127,7 +128,7 @@ final class Link {
   /// No new streams.
   func drain(_ reason: String) {
     guard !isDraining else { return }
-    isDraining = true
+    drainReason = reason
     owner?.linkIsDraining(self, reason)
   }
 
@@ -144,7 +145,7 @@ final class Link {
       // What cannot be said any more need not be: the connection ends in any case.
       try? session.submitGoAway()
     }
-    end("closed by this client")
+    end(drainReason ?? "closed by this client")
   }
 
   /// At the end of a turn: writes what there is, and ends what is to end.

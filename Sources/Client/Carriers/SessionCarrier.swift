@@ -10,10 +10,9 @@ final class SessionCarrier: Carrier {
     /// Of every call: its headers.
     var metadata: [MetadataEntry]
     var bounds: SessionClient.Bounds
+    /// Of one streamed answer that its reader has not taken.
+    var unreadBytes: Int
   }
-
-  /// How long "not spoken here" is remembered (§2): ten minutes.
-  private static let notSpokenNanoseconds: UInt64 = 600_000_000_000
 
   private let link: Link
   private let runtime: ClientRuntime
@@ -22,6 +21,9 @@ final class SessionCarrier: Carrier {
   private(set) var session: SessionClient
   /// What the session's headers have said for all calls.
   private let sessionMetadata: [MetadataEntry]
+  private let unreadBytesMax: Int
+  /// The server has answered a call.
+  private(set) var hasServed = false
   /// By the contexts of the session's calls.
   private var running: [UInt: SessionAttempt] = [:]
   private var lastContext: UInt = 0
@@ -39,6 +41,7 @@ final class SessionCarrier: Carrier {
     self.runtime = runtime
     session = SessionClient(settings.bounds, now: runtime.nowNanoseconds)
     sessionMetadata = settings.metadata
+    unreadBytesMax = settings.unreadBytes
     stream.carrier = self
     let headers = RequestHeaders.ofSession(
       authority: settings.authority, userAgent: settings.userAgent, metadata: settings.metadata)
@@ -62,7 +65,7 @@ final class SessionCarrier: Carrier {
     lastContext += 1
     var start = SessionCallStart(
       method: method, work: UInt32(clamping: first.work),
-      timeoutMicroseconds: SessionCarrier.microseconds(attempt, nowNanoseconds),
+      timeoutMicroseconds: attempt.head.timeoutMicroseconds(now: nowNanoseconds),
       messageBytes: first.bytes.count, context: UnsafeMutableRawPointer(bitPattern: lastContext))
     start.isBatch = attempt.head.isBatch
     start.attempt = UInt8(clamping: attempt.previousAttempts)
@@ -75,12 +78,10 @@ final class SessionCarrier: Carrier {
       return session.begin(start)
     }
     guard let begun else {
-      let text = "a message of \(first.bytes.count) bytes is longer than the server takes"
-      attempt.owner?.attempt(
-        attempt, ended: AttemptEnd(.resourceExhausted, text, origin: .client))
+      attempt.owner?.attempt(attempt, ended: first.tooLong)
       return
     }
-    SessionCarrier.copy(first.bytes, to: begun.message)
+    first.copy(to: begun.message)
     session.seal(now: nowNanoseconds)
     let state = SessionAttempt(attempt, context: lastContext, id: begun.id)
     running[lastContext] = state
@@ -92,20 +93,6 @@ final class SessionCarrier: Carrier {
     state.pending = Array(attempt.first.dropFirst())
     state.isFinished = attempt.firstAreAll
     sendPending(state)
-  }
-
-  /// Of what is left until the deadline; at least one.
-  private static func microseconds(_ attempt: Attempt, _ now: UInt64) -> UInt32 {
-    let deadline = attempt.head.deadlineNanoseconds
-    return UInt32(clamping: max((deadline - min(now, deadline)) / 1_000, 1))
-  }
-
-  private static func copy(_ bytes: [UInt8], to target: UnsafeMutableRawPointer) {
-    bytes.withUnsafeBytes { source in
-      if let base = source.baseAddress, !source.isEmpty {
-        target.copyMemory(from: base, byteCount: source.count)
-      }
-    }
   }
 
   func send(_ message: OutgoingMessage?, isLast: Bool, of attempt: Attempt) {
@@ -124,13 +111,14 @@ final class SessionCarrier: Carrier {
       stream.resume()
       if sent > 0 { state.attempt.owner?.attempt(state.attempt, sent: sent) }
     }
-    while let message = state.pending.first {
+    // No more is asked for than is read: the answers end with those that are on their way.
+    while let message = state.pending.first, state.unreadBytes < unreadBytesMax {
       do throws(SessionClient.MessageRefusal) {
         let target = try session.beginMessage(
           state.id, work: UInt32(clamping: message.work),
           isLast: state.isFinished && state.pending.count == 1,
           messageBytes: message.bytes.count)
-        SessionCarrier.copy(message.bytes, to: target)
+        message.copy(to: target)
         session.seal(now: now)
         state.pending.removeFirst()
         sent += 1
@@ -140,16 +128,15 @@ final class SessionCarrier: Carrier {
         case .noRoom:
           if !state.isWaiting { waiting.append(state) }
           state.isWaiting = true
-        case .tooLong(let count):
-          let text = "a message of \(count) bytes is longer than the server takes"
+        case .tooLong:
           session.cancel(state.id, now: now)
-          conclude(state, AttemptEnd(.resourceExhausted, text, origin: .client))
+          conclude(state, message.tooLong)
         }
         return
       }
     }
     // Nothing happens where the last message has said it.
-    if state.isFinished { session.halfClose(state.id, now: now) }
+    if state.isFinished, state.pending.isEmpty { session.halfClose(state.id, now: now) }
   }
 
   func cancel(_ attempt: Attempt) {
@@ -159,8 +146,13 @@ final class SessionCarrier: Carrier {
     stream.resume()
   }
 
-  // Answers are bounded by credit, not by their reader (§14).
-  func taken(_ byteCount: Int, of attempt: Attempt) {}
+  /// Answers are bounded by what was asked for, never by the window (§14).
+  func taken(_ byteCount: Int, of attempt: Attempt) {
+    guard let state = attempt.carrierState as? SessionAttempt else { return }
+    let wasHeld = state.unreadBytes >= unreadBytesMax
+    state.unreadBytes -= min(byteCount, state.unreadBytes)
+    if wasHeld, !state.isWaiting { sendPending(state) }
+  }
 
   func drain() {
     session.drain(now: runtime.nowNanoseconds)
@@ -194,7 +186,9 @@ final class SessionCarrier: Carrier {
       stream.isResetSent = true
       stream.reset(HTTP2ErrorCode.cancel)
     }
-    if session.state == .closed { over("the session has ended") }
+    guard session.state == .closed else { return }
+    runtime.timers.cancel(timer)
+    over("the session has ended")
   }
 
   private func take(_ step: SessionClientStep) {
@@ -208,6 +202,7 @@ final class SessionCarrier: Carrier {
       owner?.carrierHasRoom(self)
     case .message(let context, let message):
       guard let state = state(context) else { return }
+      if !state.attempt.head.method.isUnary { state.unreadBytes += message.count }
       state.attempt.owner?.attempt(state.attempt, received: Array(message.bytes))
     case .answered(let context, let message, _):
       guard let state = state(context) else { return }
@@ -219,14 +214,14 @@ final class SessionCarrier: Carrier {
     case .notStarted(let context):
       guard let state = state(context) else { return }
       forget(state)
-      let why = AttemptEnd(.unavailable, "the server drains the session", origin: .connection)
+      let why = AttemptEnd(.unavailable, "the server is going away", origin: .connection)
       state.attempt.owner?.attempt(state.attempt, wasNotStarted: why, isRefusal: false)
     case .lost(let context):
       guard let state = state(context) else { return }
       let text = "session failed: \(session.failureText ?? "it has ended")"
       conclude(state, AttemptEnd(.unavailable, text, origin: .connection))
     case .draining: owner?.carrierIsDraining(self)
-    case .failed(let failure): over(failure.text, isNotSpoken: failure.isNotSpoken)
+    case .failed(let failure): over(failure.text, failure.pauseNanoseconds)
     }
   }
 
@@ -239,17 +234,13 @@ final class SessionCarrier: Carrier {
     }
   }
 
-  private func over(_ reason: String, isNotSpoken: Bool = false) {
+  private func over(_ reason: String, _ pauseNanoseconds: UInt64? = nil) {
     guard !isOver else { return }
     isOver = true
-    runtime.timers.cancel(timer)
     if isOpened {
       owner?.carrierIsOver(self, reason)
     } else {
-      owner?.carrier(
-        self,
-        opening: .notSpoken(
-          remembersForNanoseconds: isNotSpoken ? SessionCarrier.notSpokenNanoseconds : nil))
+      owner?.carrier(self, opening: .notSpoken(remembersForNanoseconds: pauseNanoseconds))
     }
   }
 
@@ -264,6 +255,7 @@ final class SessionCarrier: Carrier {
   }
 
   private func conclude(_ state: SessionAttempt, _ end: AttemptEnd) {
+    hasServed = hasServed || end.origin == .server
     forget(state)
     state.attempt.owner?.attempt(state.attempt, ended: end)
   }
@@ -283,7 +275,7 @@ final class SessionCarrier: Carrier {
 
   /// Heartbeat and time-outs (§13): looked at when they may be due, not moved with every frame.
   private func arm() {
-    guard !isOver else { return }
+    guard session.state != .closed else { return }
     timer = runtime.timers.at(session.nextDue) { [weak self] in
       guard let self else { return }
       session.tick(now: runtime.nowNanoseconds)

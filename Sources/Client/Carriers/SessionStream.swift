@@ -9,6 +9,8 @@ final class SessionAttempt {
   let id: UInt32
   /// Further messages that have not gone.
   var pending: [OutgoingMessage] = []
+  /// Of whole answers that the caller has not taken yet.
+  var unreadBytes = 0
   /// No more will be added to them.
   var isFinished = false
   var isWaiting = false
@@ -69,6 +71,39 @@ final class SessionStream: LinkStream {
     _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ end: UnsafeMutablePointer<UInt32>
   ) -> Int {
     carrier?.readBody(buffer, capacity, end) ?? HTTP2Body.failed
+  }
+}
+
+extension CallHead {
+  /// Of what is left until the deadline, at least one; what the field cannot hold is its largest
+  /// value, or 0 where that means none (§10).
+  func timeoutMicroseconds(now: UInt64) -> UInt32 {
+    let left = max((deadlineNanoseconds - min(now, deadlineNanoseconds)) / 1_000, 1)
+    return UInt32(exactly: left) ?? (method.hasOneRequest ? .max : 0)
+  }
+}
+
+extension OutgoingMessage {
+  func copy(to target: UnsafeMutableRawPointer) {
+    bytes.withUnsafeBytes { source in
+      if let base = source.baseAddress, !source.isEmpty {
+        target.copyMemory(from: base, byteCount: source.count)
+      }
+    }
+  }
+
+  var tooLong: AttemptEnd {
+    let text = "a message of \(bytes.count) bytes is longer than the server takes"
+    return AttemptEnd(.resourceExhausted, text, origin: .client)
+  }
+}
+
+extension SessionFailure {
+  /// How long the next session waits after one that did not open (§2): ten minutes where none is
+  /// spoken, a while where nothing came, else nil: until the next connection.
+  var pauseNanoseconds: UInt64? {
+    if isNotSpoken { return 600_000_000_000 }
+    return code == .deadlineExceeded && !isTold ? Limits.clientSessionPauseNanoseconds : nil
   }
 }
 

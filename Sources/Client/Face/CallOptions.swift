@@ -23,8 +23,11 @@ public struct CallOptions: Sendable {
   public var hedging: Bool?
   /// Nil = `ClientConfiguration.fallback`.
   public var fallback: LocalFallback?
-  /// Sent with every attempt. Names are `[0-9a-z_.-]` and none of gRPC's own; values are printable
-  /// ASCII.
+  /// Sent with every attempt. Names are `[0-9a-z_.-]`, at most 255 bytes, and none of gRPC's own;
+  /// values are printable ASCII. All of it has at most 8,192 bytes where sessions may be spoken.
+  ///
+  /// The identity of a session is that of `ClientConfiguration.metadata`: a call that brings its
+  /// own `authorization`, `crescendo-client` or `crescendo-priority` goes by gRPC.
   public var metadata: [(name: String, value: String)]
 
   /// What is left out is as the configuration says.

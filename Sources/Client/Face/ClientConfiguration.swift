@@ -87,8 +87,10 @@ public struct ClientConfiguration: Sendable {
     public var callsPerConnection = Limits.clientCallsPerConnection
     /// The longest message taken as an answer, bytes: 1 KiB to 1 GiB.
     public var responseBytes = Limits.serving.messageBytes
-    /// Answers of one streamed call that wait for its reader, bytes: 1 KiB to 1 GiB. The server's
-    /// window is not given back above it.
+    /// Answers of one streamed call that wait for its reader, bytes: 1 KiB to 1 GiB. Above it a
+    /// gRPC server's window is not given back, and a session's `scoreMany` sends no more batches:
+    /// the answers to those that were sent still come, and the server's credit (64 Ki candidates)
+    /// bounds them. A session's `streamScores` may have all of its one answer waiting.
     public var unreadBytes = Limits.clientUnreadBytes
     /// Requests of one `scoreMany` that wait for the server, bytes: 1 KiB to 1 GiB.
     public var unsentBytes = Limits.clientUnsentBytes
@@ -105,7 +107,8 @@ public struct ClientConfiguration: Sendable {
   public var connectionsMax = 2
   /// Of a call that names none: 1 ms or more.
   public var timeout: Duration = .seconds(1)
-  /// Until a connection is made, and until its server has said something: 1 ms or more.
+  /// Until a connection is made, and until its server has said something: 1 ms or more. A session
+  /// has 10 s more to open; from half a second on calls do not wait for it, but go by gRPC.
   public var connectTimeout: Duration = .seconds(5)
   /// What `close()` waits for open calls.
   public var closeTimeout: Duration = .seconds(5)

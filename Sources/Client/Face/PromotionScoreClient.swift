@@ -103,6 +103,7 @@ public final class PromotionScoreClient: Sendable {
     let timeout = (options.timeout ?? configuration.timeout).nanoseconds
     guard timeout > 0 else { throw RPCError(.invalidArgument, "a timeout of 0 or less") }
     var metadata = metadata
+    let shared = metadata.count
     for (name, value) in options.metadata {
       let entry = MetadataEntry(name, value)
       if let problem = RequestHeaders.problem(entry) { throw RPCError(.invalidArgument, problem) }
@@ -113,11 +114,17 @@ public final class PromotionScoreClient: Sendable {
       if let problem = RequestHeaders.problem(entry) { throw RPCError(.invalidArgument, problem) }
       metadata.append(entry)
     }
+    let own = metadata[shared...].filter { !self.metadata.contains($0) }
+    if configuration.framing != .grpc, let problem = RequestHeaders.problem(ofSessionCall: own) {
+      throw RPCError(.invalidArgument, problem)
+    }
     let (deadline, overflow) = runtime.nowNanoseconds.addingReportingOverflow(timeout)
-    return CallHead(
+    var head = CallHead(
       method: method, deadlineNanoseconds: overflow ? distantFutureNanoseconds : deadline,
       isBatch: options.priority == .batch, metadata: metadata, retries: options.retries,
       hedging: options.hedging)
+    head.isGRPCOnly = own.contains { !SessionMetadata.carries($0.name) }
+    return head
   }
 
   private func unary(_ head: CallHead, _ message: OutgoingMessage, ringKey: UInt64)

@@ -49,7 +49,7 @@ final class ClientRuntime: @unchecked Sendable {
       SessionCarrier.Settings(
         authority: link.address.description, userAgent: ClientOptions().userAgent,
         metadata: configuration.metadata.map { MetadataEntry($0.name, $0.value) },
-        bounds: bounds))
+        bounds: bounds, unreadBytes: configuration.bounds.unreadBytes))
   }
 
   /// Starts the thread.

@@ -41,13 +41,16 @@ final class Endpoint {
       && connections.count < runtime.configuration.connectionsMax
   }
 
-  func hasRoom(for method: ClientMethod) -> Bool {
-    connections.contains { $0.carrier(for: method) != nil }
+  func hasRoom(for method: ClientMethod, byGRPC: Bool = false) -> Bool {
+    connections.contains { $0.carrier(for: method, byGRPC: byGRPC) != nil }
   }
 
   /// Starts an attempt that there is room for: the fullest connection takes it.
   func start(_ attempt: Attempt) {
-    let able = connections.filter { $0.carrier(for: attempt.head.method) != nil }
+    let head = attempt.head
+    let able = connections.filter {
+      $0.carrier(for: head.method, byGRPC: head.isGRPCOnly) != nil
+    }
     able.max { $0.openCalls < $1.openCalls }?.start(attempt)
   }
 

@@ -73,12 +73,13 @@ final class Pool {
 
   /// Nil when nobody has room.
   private func choose(_ waiting: WaitingAttempt) -> Int? {
-    let method = waiting.attempt.head.method
+    let head = waiting.attempt.head
+    let hasRoom: (Endpoint) -> Bool = { $0.hasRoom(for: head.method, byGRPC: head.isGRPCOnly) }
     let chosen = balancer.pick(
       key: waiting.key, avoiding: waiting.avoiding, random: &runtime.policies.random)
-    if let chosen, endpoints[chosen].hasRoom(for: method) { return chosen }
+    if let chosen, hasRoom(endpoints[chosen]) { return chosen }
     // Those that are ejected are better than none; and not every method goes over every framing.
-    return endpoints.first { $0.hasRoom(for: method) }?.index
+    return endpoints.first(where: hasRoom)?.index
   }
 
   /// Something has changed at an endpoint: its room, its connections, its health.

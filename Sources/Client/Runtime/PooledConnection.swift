@@ -12,12 +12,18 @@ final class PooledConnection {
   private var session: (any Carrier)?
   /// What is being agreed on with the server: calls wait for that.
   private var opening: (any Carrier)?
+  /// A session that is over: what it has to say goes before its stream does.
+  private var retired: (any Carrier)?
   private(set) var isReady = false
   private(set) var isDraining = false
-  /// Whether a server has answered calls on it, or kept it for a while.
-  var hasServed: Bool { grpc.hasServed || session != nil }
+  /// Whether a server has answered calls on it.
+  var hasServed: Bool { grpc.hasServed || sessionHasServed }
+  private var sessionHasServed: Bool {
+    ((session ?? retired) as? SessionCarrier)?.hasServed ?? false
+  }
   private var isOver = false
   private var connectTimer: LoopTimers.ID?
+  private var openTimer: LoopTimers.ID?
   private var keepaliveTimer: LoopTimers.ID?
   private var watchedSinceNanoseconds: UInt64 = 0
 
@@ -50,15 +56,17 @@ final class PooledConnection {
   var sessionLedger: SessionLedger? { isDraining ? nil : (session as? SessionCarrier)?.ledger }
 
   /// What would take a call now; nil = nothing here has room.
-  func carrier(for method: ClientMethod) -> (any Carrier)? {
+  func carrier(for method: ClientMethod, byGRPC: Bool = false) -> (any Carrier)? {
     guard isReady, !isDraining else { return nil }
-    let chosen: any Carrier = session.flatMap { $0.serves(method) ? $0 : nil } ?? grpc
+    let session = byGRPC ? nil : session.flatMap { $0.serves(method) ? $0 : nil }
+    let chosen: any Carrier = session ?? grpc
     return chosen.hasRoom ? chosen : nil
   }
 
   /// Starts an attempt that there is room for.
   func start(_ attempt: Attempt) {
-    guard let carrier = carrier(for: attempt.head.method) else { return }
+    let head = attempt.head
+    guard let carrier = carrier(for: head.method, byGRPC: head.isGRPCOnly) else { return }
     carrier.start(attempt, nowNanoseconds: runtime.nowNanoseconds)
     watch()
   }
@@ -102,12 +110,18 @@ final class PooledConnection {
 
 extension PooledConnection: LinkOwner {
   func linkIsReady(_ link: Link) {
+    runtime.timers.cancel(connectTimer)
     guard let carrier = endpoint.makeSession(on: link, owner: self) else { return becomeReady() }
     opening = carrier
+    // A server that has not said whether it speaks sessions is asked by gRPC meanwhile.
+    openTimer = runtime.timers.after(Limits.clientSessionWaitNanoseconds) { [weak self] in
+      self?.becomeReady()
+    }
   }
 
   private func becomeReady() {
-    runtime.timers.cancel(connectTimer)
+    guard !isOver else { return }
+    runtime.timers.cancel(openTimer)
     isReady = true
     endpoint.connectionIsReady()
   }
@@ -128,11 +142,11 @@ extension PooledConnection: LinkOwner {
     isOver = true
     isReady = false
     isDraining = true
-    opening = nil
-    session = nil
     runtime.timers.cancel(connectTimer)
+    runtime.timers.cancel(openTimer)
     runtime.timers.cancel(keepaliveTimer)
     endpoint.connectionIsOver(self, reason)
+    (opening, session, retired) = (nil, nil, nil)
   }
 }
 
@@ -143,6 +157,7 @@ extension PooledConnection: CarrierOwner {
     switch opening {
     case .opened: session = carrier
     case .notSpoken(let nanoseconds):
+      retired = carrier
       if let nanoseconds {
         let (sum, overflow) = runtime.nowNanoseconds.addingReportingOverflow(nanoseconds)
         endpoint.grpcUntilNanoseconds = overflow ? .max : sum
@@ -157,7 +172,7 @@ extension PooledConnection: CarrierOwner {
 
   func carrierIsDraining(_ carrier: any Carrier) {
     // The connection goes with its session: another one takes its place.
-    link.drain("the session drains")
+    link.drain("the server is going away")
   }
 
   func carrierIsOver(_ carrier: any Carrier, _ reason: String) {
@@ -165,7 +180,7 @@ extension PooledConnection: CarrierOwner {
       return self.carrier(carrier, opening: .notSpoken(remembersForNanoseconds: nil))
     }
     guard session === carrier else { return }
-    session = nil
+    (session, retired) = (nil, carrier)
     link.drain(reason)
   }
 }
