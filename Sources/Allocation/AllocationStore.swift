@@ -218,6 +218,10 @@ package final class AllocationStore {
 
   package var openReservations: Int { budgets.openReservations }
 
+  package func openReservations(of campaign: UInt64) -> Int {
+    budgets.openReservations(of: campaign)
+  }
+
   package var openLeases: Int { budgets.openLeases }
 
   package func out(at now: Int64) -> (leased: Micros, stranded: Micros) { budgets.out(at: now) }

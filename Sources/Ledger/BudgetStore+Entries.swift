@@ -90,6 +90,7 @@ extension BudgetStore {
       entry.reservation,
       OpenReservation(campaign: entry.campaign, lease: entry.lease, amount: entry.amount),
       expires: 0)
+    reservationCounts[slot] += 1
   }
 
   /// `release` and `settle`.
@@ -101,6 +102,7 @@ extension BudgetStore {
       throw LedgerFault(kind: .reservationDiffers, entry: entry)
     }
     reservations.remove(entry.reservation)
+    reservationCounts[slot] -= 1
     if entry.kind == .settle {
       move(slot, .reserved, .spent, entry.amount)
       accounts[slot].exposures += 1

@@ -75,6 +75,8 @@ package struct BudgetStore: Sendable, BudgetAuthority {
   var accountOf = IDIndex()
   /// Of each account and holder: what remains in leases.
   var outstanding: [Micros] = []
+  /// Of each account: reservations that are open.
+  var reservationCounts: [Int] = []
   var leases = ExpiringTable<Lease>()
   var reservations = ExpiringTable<OpenReservation>()
   var leaseIDs: IDSequence
@@ -98,6 +100,11 @@ package struct BudgetStore: Sendable, BudgetAuthority {
   package var totals: [CampaignTotals] { accounts }
 
   package var openReservations: Int { reservations.count }
+
+  package func openReservations(of campaign: UInt64) -> Int {
+    accountOf[campaign].map { reservationCounts[Int($0)] } ?? 0
+  }
+
   package var openLeases: Int { leases.count }
 
   /// What lies in leases, and what of it their holders may not use any more and have not returned.
@@ -137,6 +144,7 @@ package struct BudgetStore: Sendable, BudgetAuthority {
     if let slot = accountOf[campaign] { return Int(slot) }
     let slot = accounts.count
     accounts.append(CampaignTotals(campaign: campaign))
+    reservationCounts.append(0)
     outstanding.append(contentsOf: repeatElement(.zero, count: holders))
     accountOf.insert(campaign, UInt32(slot))
     return slot

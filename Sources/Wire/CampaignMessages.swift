@@ -165,6 +165,8 @@ package struct DiagnosisCause: RawRepresentable, Hashable, Sendable {
   package static let score = DiagnosisCause(rawValue: 9)
   package static let price = DiagnosisCause(rawValue: 10)
   package static let notReported = DiagnosisCause(rawValue: 11)
+  /// The ledger waits for its storage, or has stopped.
+  package static let ledger = DiagnosisCause(rawValue: 12)
 }
 
 /// `crescendo.v1.DiagnoseCampaignResponse`.

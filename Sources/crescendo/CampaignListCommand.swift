@@ -8,7 +8,7 @@ struct CampaignListCommand: ParsableCommand {
     commandName: "list", abstract: "List campaigns, by id.")
 
   enum Status: String, ExpressibleByArgument, CaseIterable {
-    case scheduled, running, paused, spent, ended
+    case scheduled, running, paused, spent, reserved, ended
   }
 
   @OptionGroup var target: TargetOptions

@@ -19,18 +19,14 @@ struct CampaignNames {
     }
   }
 
-  /// Reads the server's list as far as it takes. A server that does not list campaigns leaves them
-  /// with their keys; a lost connection is an error.
+  /// Reads the server's list as far as it takes. After an error those that were not read yet stay
+  /// without a name.
   mutating func ask(_ channel: Channel, timeoutNanoseconds: UInt64) throws(ClientError) {
     var names = self
     defer { self = names }
-    do throws(ClientError) {
-      try channel.listCampaigns(timeoutNanoseconds: timeoutNanoseconds) { campaigns in
-        names.take(campaigns)
-        return !names.isComplete
-      }
-    } catch {
-      guard case .failed(let call) = error, call.origin == .server else { throw error }
+    try channel.listCampaigns(timeoutNanoseconds: timeoutNanoseconds) { campaigns in
+      names.take(campaigns)
+      return !names.isComplete
     }
   }
 

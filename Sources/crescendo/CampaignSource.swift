@@ -1,5 +1,6 @@
 import Campaigns
 import Core
+import Glibc
 import Syscalls
 import Wire
 
@@ -52,6 +53,10 @@ struct CampaignSource {
     readFile: @escaping (String) throws(UsageError) -> String
   ) {
     self.name = name
+    if CampaignSource.goesUnread(text) {
+      document = text
+      return
+    }
     var hasItemFiles = false
     let folder = name.lastIndex(of: "/").map { String(name[...$0]) } ?? ""
     do throws(FileFaults) {
@@ -77,6 +82,16 @@ struct CampaignSource {
       }
       faultsLeftOut = UInt32(clamping: error.leftOut)
     }
+  }
+
+  /// Longer than a server takes unless it is told to: it says so before it reads any of it, and
+  /// reading it here would take many seconds. Where it takes it, faults are the server's to find.
+  private static func goesUnread(_ text: String) -> Bool {
+    let lengths = ServingLimits().campaignMessageBytes...Limits.campaignFileBytes
+    guard lengths.contains(text.utf8.count) else { return false }
+    var text = text
+    let key = "items_file"
+    return text.withUTF8 { memmem($0.baseAddress, $0.count, key, key.utf8.count) == nil }
   }
 
   /// The line of the file that a fault is about; 0 = none is known. Of a document that is not the

@@ -46,21 +46,26 @@ struct ScoreCommand: ParsableCommand {
     let items = try itemList(readFile: TextFile.read)
     let request = try request(for: items)
     let response = try answer(request)
-    let report = ScoreReport(response, items: items, campaigns: try names(response))
+    let report = ScoreReport(response, items: items, campaigns: names(response))
     switch output {
     case .table: print(report.table(top: top, palette: .standardOutput))
     case .json: print(report.json(top: top))
     }
   }
 
-  /// The ids of the campaigns in an answer, as far as the server lists them.
-  private func names(_ response: ScoreResponseMessage) throws(CommandFailure) -> [UInt64: String] {
+  /// The ids of the campaigns in an answer, as far as the server lists them: the answer is here, and
+  /// is shown whatever becomes of its names.
+  private func names(_ response: ScoreResponseMessage) -> [UInt64: String] {
     var names = CampaignNames(wanted: response.campaignKeys)
     guard !names.isComplete else { return [:] }
-    return try target.call { channel, timeout throws(ClientError) in
-      try names.ask(channel, timeoutNanoseconds: timeout)
-      return names.found
+    do throws(CommandFailure) {
+      try target.call { channel, timeout throws(ClientError) in
+        try names.ask(channel, timeoutNanoseconds: timeout)
+      }
+    } catch {
+      StandardError.write("campaigns stay without names: \(error.message)\n")
     }
+    return names.found
   }
 
   private func answer(_ request: ScoreRequestMessage) throws(CommandFailure)

@@ -56,6 +56,20 @@ private func fault(_ field: String, line: UInt32 = 0) -> CampaignFaultMessage {
     }
   }
 
+  /// What the server will hardly take is not read here first; it says so itself.
+  @Test func aFileThatIsTooLongGoesUnread() {
+    let tail = String(repeating: "#", count: 32 << 20)
+    let broken = text.replacing("2500.00", with: "-3")
+    let long = source(broken + tail, files: [:])
+    #expect(long.faults.isEmpty && long.document.utf8.count == broken.utf8.count + tail.utf8.count)
+    #expect(long.line(of: fault("campaigns[0].budget.amount", line: 6)) == 6)
+    // Its items have to be put in place, and what no server takes is refused here.
+    let items = source(
+      text.replacing("items: [7, 8]", with: "items_file: items.txt") + tail, files: [:])
+    #expect(items.faults.map(\.line) == [4])
+    #expect(source(broken, files: [:]).faults.map(\.line) == [6])
+  }
+
   @Test func theLineThatIsNotUTF8IsNamed() {
     let fault = CampaignSource.notUTF8(Array("a\nø\nb".utf8) + [0xFF, 0x0A] + Array("c".utf8))
     #expect((fault.line, fault.reason) == (3, "it is not UTF-8"))
@@ -166,6 +180,19 @@ private func fault(_ field: String, line: UInt32 = 0) -> CampaignFaultMessage {
     #expect(style(["LC_ALL": "C", "LANG": "sv_SE.utf8"], true) == .ascii)
     #expect(style(["LC_ALL": "", "LC_CTYPE": "C.utf8", "LANG": "C"], true) == .blocks)
     #expect(style([:], true) == .ascii)
+  }
+
+  @Test func everyStateCanBeListed() throws {
+    let states = (1...6).map { CampaignStatus(rawValue: Int32($0)).name.lowercased() }
+    #expect(Set(CampaignListCommand.Status.allCases.map(\.rawValue)) == Set(states))
+    let command = try #require(
+      try Crescendo.parseAsRoot(["campaign", "list", "--status", "reserved"])
+        as? CampaignListCommand)
+    var campaign = CampaignStateMessage()
+    campaign.status = .reserved
+    #expect(command.isWanted(campaign))
+    campaign.status = .running
+    #expect(!command.isWanted(campaign))
   }
 
   @Test func namesAreForKeysThatAreKnown() {

@@ -62,6 +62,8 @@ import Testing
     #expect(table.prices[0] == table.pacers[0].closedPrice)
     // At value 1 an exposure is still not worth it.
     #expect(1.0 * 100 - table.prices[0] * 1 < 0)
+    let opens = table.pacers[0].opens(after: epoch + 1_000, shape: .even)
+    #expect(abs((opens ?? 0) - (epoch + 26_000)) < 1_000)
     var closed = 0
     while table.pacers[0].isGated && closed < 1_000 {
       closed += 1
@@ -69,6 +71,16 @@ import Testing
     }
     // 100 too much at 4 a second.
     #expect((24...26).contains(closed))
+    // It opens when it said.
+    let now = epoch + Int64(1 + closed) * 1_000
+    #expect((0..<1_000).contains(now - (opens ?? 0)))
+    #expect(table.pacers[0].opens(after: now, shape: .even) == nil)
+  }
+
+  @Test func aGateStaysShutAtMostUntilTheFlightsEnd() {
+    var table = table(pacer(plan()))
+    table.tick(now: epoch + 1_000, reports: [PacingReport(reserved: 1_000_000, worth: 1)])
+    #expect(table.pacers[0].opens(after: epoch + 1_000, shape: .even) == epoch + day)
   }
 
   @Test func aMinimumThatIsNotOnPlanMakesThePriceNegative() {
@@ -155,6 +167,12 @@ import Testing
     var table = table(pacer(plan(), cost: 0))
     table.tick(now: epoch + 1_000, reports: [PacingReport(reserved: 0, worth: 50)])
     #expect(table.prices == [0])
+    let later = epoch + day / 2
+    #expect(table.pacers[0].planned(at: later, shape: .even) == 0)
+    #expect(table.pacers[0].error(at: later, shape: .even) == 0)
+    let paid = pacer(plan())
+    #expect(paid.planned(at: later, shape: .even) == 43_200)
+    #expect(paid.error(at: later, shape: .even) == 0.5)
   }
 
   /// 100,000 campaigns take a few milliseconds with optimization, and some hundreds without.

@@ -51,6 +51,7 @@ func shardEntry(
     #expect(store.out(at: 0) == (Micros(220), .zero))
     #expect(store.out(at: hour / 2) == (Micros(220), Micros(220)))
     #expect(store.openReservations == 1 && store.openLeases == 1)
+    #expect(store.openReservations(of: 7) == 1 && store.openReservations(of: 8) == 0)
     let back = try store.settle(lease: lease.id, returned: Micros(220), at: 5)
     #expect(back.kind == .leaseReturn && back.amount == Micros(220) && back.campaign == 7)
     #expect(store.totals(of: 7)?.committed == Micros(30))

@@ -30,6 +30,8 @@ class CampaignDouble:
         self.released, self.releases = set(), []
         # Applying takes so long, or until the event.
         self.held, self.held_seconds = threading.Event(), 0
+        # Listing, too.
+        self.listing, self.listing_seconds = threading.Event(), 0
         self.server = grpc.server(futures.ThreadPoolExecutor(8))
         scorer = generated.score_rpc.PromotionScoreServiceServicer()
         allocator = allocation_pb2_grpc.PromotionAllocationServiceServicer()
@@ -45,6 +47,7 @@ class CampaignDouble:
 
     def close(self):
         self.held.set()
+        self.listing.set()
         self.server.stop(0)
 
     # Scores
@@ -166,6 +169,7 @@ class CampaignDouble:
             spent_series_micros=[0, 10, 80, 0], planned_series_micros=[20, 20, 20, 20])
 
     def ListCampaigns(self, request, context):
+        self.listing.wait(self.listing_seconds)
         if not self.lists:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "campaigns are off: serve --data")
         names = sorted(name for name in self.campaigns if name > request.after_id)

@@ -71,6 +71,15 @@ def test_score_without_boosts_asks_for_no_campaigns(double):
     assert boosted["results"][1]["campaign"] == f"key:{key('summer-drop'):016x}"
 
 
+def test_score_is_shown_whatever_becomes_of_the_names(double):
+    double.listing_seconds = 60
+    done = process.run("score", "--items", "7,8", "--boosts", "--output", "json", "--target",
+                       double.target, "--timeout", "500ms")
+    assert done.returncode == 0, process.explain(done)
+    assert json.loads(done.stdout)["results"][1]["campaign"] == f"key:{key('summer-drop'):016x}"
+    assert done.stderr.startswith("campaigns stay without names: DEADLINE_EXCEEDED"), done.stderr
+
+
 # Campaigns
 
 def test_apply_sends_the_file_and_shows_the_difference(double, tmp_path):

@@ -6,7 +6,7 @@ import grpc
 
 import process
 import wire
-from promoting import CODE, campaign, document, refused
+from promoting import CODE, campaign, caps, document, refused
 
 
 def long_document(items, lines):
@@ -80,3 +80,21 @@ def test_unfinished_documents_are_bounded(promote):
     with wire.Connection(promoter.server.port) as third:
         answer = third.call(b"\xff" * (5 << 20), headers)
         assert answer.code == "INTERNAL", f"the message is read, and is none: {answer}"
+
+
+def test_caps_that_count_from_now_on(promote):
+    """As they do: what was placed before a cap was applied does not count, and the answer says so."""
+    promoter = promote()
+    user, items = promoter.users[0], promoter.items[:1]
+    promoter.apply(campaign("one", items))
+    assert promoter.allocate(user, items).placements
+    capped = document(campaign("one", items, caps=caps(user_campaign=1)))
+    for dry_run in (True, False):
+        answer = promoter.send(capped, dry_run=dry_run)
+        warning, = answer.warnings
+        assert warning.field == "campaigns[0].caps[0]", warning
+        assert warning.reason.startswith("1 in 1d counts exposures from now on"), warning
+        assert answer.applied is not dry_run
+    assert promoter.allocate(user, items).placements
+    assert not promoter.allocate(user, items).placements
+    assert not promoter.send(capped).warnings

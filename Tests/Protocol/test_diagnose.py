@@ -1,9 +1,14 @@
 """DiagnoseCampaign: one leading cause, with numbers that add up. What is counted is a sample of the
 batches, so that counts are judged by what they are of."""
 
+import datetime
+import re
+import time
+
 import pytest
 
 import process
+import scrape
 from promoting import campaign, caps, eventually, instant
 
 BATCHES = 400
@@ -151,7 +156,39 @@ def test_price(promote):
     cause, counts, answer = diagnose(promoter, "one")
     assert cause == "PRICE" and max(counts, key=counts.get) == "PACED", answer
     assert str(price) in answer.summary and answer.state.planned_micros > 2_900_000, answer
-    assert "behind its plan" in answer.summary, answer
+    assert "behind its plan" in answer.summary and "falls" not in answer.summary, answer
+    # 3 USD a day: 0.01 is 288 s of plan, or 72 s at four times its rate.
+    opens = re.search(r"until about (\S+Z)", answer.summary).group(1)
+    wait = seconds(opens) - time.time()
+    assert 72 * (len(tokens) - 2) - 60 < wait < 72 * len(tokens), answer
+
+
+def seconds(text):
+    """Of 1970, of an RFC 3339 time."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_free(promote):
+    """What costs nothing has no plan to be behind."""
+    promoter = promote("--admin", "127.0.0.1:0")
+    promoter.apply(campaign("one", promoter.items[:40], cost="0", pacing={"mode": "traffic"}))
+    cause, _, answer = diagnose(promoter, "one")
+    assert (cause, answer.placed, answer.state.planned_micros) == ("NO_DEMAND", 0, 0), answer
+    assert "planned" not in answer.summary, answer
+    tokens = [one.token for user in promoter.users[:4]
+              for one in promoter.allocate(user, promoter.items[:40], slots=9).placements]
+    assert len(tokens) == 36
+    cause, _, answer = diagnose(promoter, "one")
+    assert (cause, answer.placed, answer.state.exposures) == ("NOT_REPORTED", 36, 0), answer
+    promoter.report(tokens[:9])
+    promoter.release(tokens[-1:])
+    cause, _, answer = diagnose(promoter, "one")
+    assert (cause, answer.placed, answer.state.exposures) == ("NONE", 35, 9), answer
+    assert answer.summary.startswith("it costs nothing"), answer
+    assert not any(promoter.get("one").planned_series_micros)
+    time.sleep(1.2)
+    metrics = scrape.Metrics(promoter.server)
+    assert metrics.value("crescendo_pace_error", of="largest") == 0
 
 
 def even(promoter):

@@ -95,8 +95,15 @@ def test_a_disk_that_is_full_for_a_while(generated, promoter, data):
     eventually(lambda: set(spread(promoter.boosts(items=items))) == {reasons.REASON_BUDGET_SPENT})
     assert not any(promoter.boosts(items=items).boosts)
     for call in (lambda: promoter.report([first.token]), lambda: promoter.release([first.token]),
-                 lambda: promoter.state("one"), promoter.allocate):
+                 lambda: promoter.pause("one"), promoter.allocate):
         refused(call, CODE.UNAVAILABLE, "ledger")
+    # What is known is told, and why nothing is spent most of all.
+    assert promoter.state("one").budget_micros == 1_000_000_000
+    assert listed(promoter) == ["one"]
+    told = promoter.campaigns.DiagnoseCampaign(
+        promoter.campaign.DiagnoseCampaignRequest(id="one"), timeout=20)
+    assert told.cause == promoter.campaign.DiagnoseCampaignResponse.CAUSE_LEDGER, told
+    assert "waits for its storage" in told.summary and told.placed >= 1, told
     line, = [one for one in server.stderr().splitlines() if "waits for its storage" in one]
     assert "SQLite" in line and "boosts are 0" in line, line
 
@@ -140,12 +147,8 @@ def is_quiet(server):
 
 
 def listed(promoter):
-    """Ids of all campaigns; None while the ledger takes nothing."""
-    try:
-        answer = promoter.campaigns.ListCampaigns(promoter.campaign.ListCampaignsRequest())
-    except promoting.grpc.RpcError as error:
-        assert error.code() == CODE.UNAVAILABLE, error
-        return None
+    """Ids of all campaigns."""
+    answer = promoter.campaigns.ListCampaigns(promoter.campaign.ListCampaignsRequest())
     return [one.id for one in answer.campaigns]
 
 

@@ -95,6 +95,9 @@ package struct CapKeeping: Sendable, Equatable {
   /// Timestamps; 0 = no rule of a small limit.
   package func keep(of scope: CapScope) -> Int { keeps[Int(scope.rawValue)] }
 
+  /// How long timestamps are kept, seconds; 0 = no rule of a small limit.
+  package func exactWindow(of scope: CapScope) -> UInt32 { exactWindows[Int(scope.rawValue)] }
+
   /// Of estimates, ascending, at most `Limits.capWindows`.
   package func windows(of scope: CapScope) -> [UInt32] { windows[Int(scope.rawValue)] }
 

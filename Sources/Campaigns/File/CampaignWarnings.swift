@@ -1,14 +1,18 @@
 internal import Core
 
-/// What a document says that is surely not meant. It is no fault: nothing keeps it from being
-/// applied.
+/// What a document says that may not be meant. It is no fault: nothing keeps it from being applied.
 package enum CampaignWarnings {
   /// In the document's order.
   ///
-  /// - Parameter hasItem: whether the snapshot that is served has an item; nil = it is not asked.
-  package static func of(_ document: CampaignDocument, hasItem: ((String) -> Bool)?)
-    -> [FileFault]
-  {
+  /// - Parameters:
+  ///   - stored: a campaign as it was before.
+  ///   - all: the campaigns before.
+  ///   - hasItem: whether the snapshot that is served has an item; nil = it is not asked.
+  package static func of(
+    _ document: CampaignDocument, stored: (_ id: String) -> Campaign? = { _ in nil },
+    all: some Sequence<Campaign> = [Campaign](), hasItem: ((String) -> Bool)?
+  ) -> [FileFault] {
+    let caps = CapLookBack(document, stored: stored, all: all)
     var warnings: [FileFault] = []
     for (index, campaign) in document.campaigns.enumerated() {
       let line = document.places[index].line
@@ -19,6 +23,13 @@ package enum CampaignWarnings {
       for (cap, reason) in idleCaps(campaign.caps) {
         warnings.append(
           FileFault(line: line, field: "campaigns[\(index)].caps[\(cap)]", reason: reason))
+      }
+      for (cap, rule) in campaign.caps.enumerated() {
+        guard let seconds = caps.seconds(rule, of: campaign.id) else { continue }
+        warnings.append(
+          FileFault(
+            line: line, field: "campaigns[\(index)].caps[\(cap)]",
+            reason: lookingBack(rule, seconds)))
       }
     }
     return warnings
@@ -47,6 +58,14 @@ package enum CampaignWarnings {
         "\(text(cap)) is never reached: \(text(other)) of the same scope comes first"
       )
     }
+  }
+
+  private static func lookingBack(_ cap: CapRule, _ seconds: UInt32) -> String {
+    guard seconds > 0 else {
+      return "\(text(cap)) counts exposures from now on: none was counted for it before"
+    }
+    return "\(text(cap)) looks back no further than \(DurationText.text(seconds: UInt64(seconds))) "
+      + "from now: until now no exposure was counted for longer"
   }
 
   private static func text(_ cap: CapRule) -> String {

@@ -137,11 +137,37 @@ package struct DualPacer: Sendable, Equatable {
   private var promisedPrice: Double { -DualPacer.guaranteeReturns * max(memory.meanReturn, 1) }
 
   /// The bucket is overdrawn: nothing is taken until it fills.
-  package var isGated: Bool { plan.mode != .asap && cost > 0 && bucket < 0 }
+  package var isGated: Bool { plan.mode != .asap && isPaced && bucket < 0 }
+
+  /// When the gate opens if nothing more is taken and nothing comes back, wall time; the flight's
+  /// end at the latest. Nil: it is open.
+  package func opens(after now: Int64, shape: TrafficShape) -> Int64? {
+    guard isGated else { return nil }
+    let needed = lastPlanned - bucket / DualPacer.catchUp
+    var (low, high) = (now, max(plan.end, now))
+    while low < high {
+      let middle = low + (high - low) / 2
+      if plan.planned(at: middle, shape: shape) >= needed {
+        high = middle
+      } else {
+        low = middle + 1
+      }
+    }
+    return low
+  }
+
+  /// What costs nothing has no plan: its budget cannot be spent.
+  package var isPaced: Bool { cost > 0 }
+
+  /// What would have been spent by then, micros.
+  package func planned(at now: Int64, shape: TrafficShape) -> Double {
+    isPaced ? plan.planned(at: now, shape: shape) : 0
+  }
 
   /// Planned and not reserved, as part of the budget; negative = ahead of the plan.
   package func error(at now: Int64, shape: TrafficShape) -> Double {
-    plan.budget > 0 ? (plan.planned(at: now, shape: shape) - reserved) / plan.budget : 0
+    guard isPaced, plan.budget > 0 else { return 0 }
+    return (plan.planned(at: now, shape: shape) - reserved) / plan.budget
   }
 
   /// A tick. `now`: wall time. `progress`: of the plan's mode at `now`.

@@ -13,7 +13,7 @@ extension CampaignDesk {
     response.document = CampaignFile.text(
       policy: DocumentPolicy(), campaigns: [definition.campaign])
     let key = definition.key
-    let series = try ask { [pace] _ throws(StoreFailure) in pace.series(of: key) }
+    let series = try ask(isReading: true) { [pace] _ throws(StoreFailure) in pace.series(of: key) }
     response.spentSeriesMicros = series.spent
     response.plannedSeriesMicros = series.planned
     return response
@@ -33,10 +33,10 @@ extension CampaignDesk {
     return response
   }
 
-  /// The states of campaigns, at one moment.
+  /// The states of campaigns, at one moment; also while the ledger waits, as far as it knows them.
   func states(_ wanted: [CampaignDefinition]) throws(CallFailure) -> [CampaignStateMessage] {
     let keys = wanted.map(\.key)
-    let figures = try ask { [pace] store throws(StoreFailure) in
+    let figures = try ask(isReading: true) { [pace] store throws(StoreFailure) in
       keys.map { key in
         (
           totals: store.totals(of: key) ?? CampaignTotals(campaign: key),

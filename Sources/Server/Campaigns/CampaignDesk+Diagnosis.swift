@@ -8,25 +8,24 @@ internal import Wire
 extension CampaignDesk {
   func diagnose(_ id: String) throws(CallFailure) -> DiagnoseCampaignResponseMessage {
     guard let definition = definitions[id] else { throw CampaignDesk.noCampaign(id) }
-    let counts = tally(definition.key)
+    let (key, counts) = (definition.key, tally(definition.key))
     var response = DiagnoseCampaignResponseMessage()
     response.state = try states([definition])[0]
     response.candidates = counts[TallyPlace.candidates.rawValue]
     response.boosted = counts[TallyPlace.boosted.rawValue]
-    response.placed =
-      definition.campaign.cost.value == 0
-      ? response.state.exposures
-      : UInt64(
-        (response.state.settledMicros + response.state.reservedMicros)
-          / definition.campaign.cost.value)
+    let (open, pace) = try ask(isReading: true) { [pace] store throws(StoreFailure) in
+      (store.openReservations(of: key), pace.figures(of: key))
+    }
+    response.placed = response.state.exposures + UInt64(open)
     response.reasons = TallyPlace.allCases.compactMap { place in
       guard let reason = place.reason, counts[place.rawValue] > 0 else { return nil }
       return DiagnoseCampaignResponseMessage.ReasonCount(
         reason: Int32(reason.rawValue), count: counts[place.rawValue])
     }.sorted { $0.count > $1.count }
     response.sampledOneIn = UInt32(CampaignTally.stride(campaigns: definitions.count))
-    let finding = Finding(
-      definition, response, counts, now: clock.unixMilliseconds())
+    var finding = Finding(definition, response, counts, now: clock.unixMilliseconds())
+    (finding.open, finding.shutUntil) = (UInt64(open), pace.shutUntil)
+    finding.ledgerNotice = ledger.condition.notice
     (response.cause, response.summary) = finding.leading
     return response
   }
@@ -49,9 +48,16 @@ private struct Finding {
   private let definition: CampaignDefinition
   private let state: CampaignStateMessage
   private let counts: [UInt64]
+  /// Heard and paid, or open.
   private let placed: UInt64
   private let sampledOneIn: UInt32
   private let now: Int64
+  /// Reservations that are open.
+  var open: UInt64 = 0
+  /// Until when its pacer's gate is shut, wall time; nil = it is open.
+  var shutUntil: Int64?
+  /// What the ledger waits for; nil = it serves.
+  var ledgerNotice: String?
 
   init(
     _ definition: CampaignDefinition, _ response: DiagnoseCampaignResponseMessage,
@@ -71,7 +77,11 @@ private struct Finding {
 
   private var currency: String { state.currency }
 
-  var leading: (DiagnosisCause, String) { standing ?? pace ?? demand }
+  private var isFree: Bool { definition.campaign.cost == .zero }
+
+  var leading: (DiagnosisCause, String) {
+    ledgerNotice.map { (.ledger, $0) } ?? standing ?? (isFree ? free : pace ?? gate ?? demand)
+  }
 
   /// What needs no counting.
   private var standing: (DiagnosisCause, String)? {
@@ -101,12 +111,28 @@ private struct Finding {
     let text =
       "its flight ended at \(RFC3339.text(definition.campaign.flight.upperBound)); "
       + "\(Micros(state.settledMicros)) of \(Micros(state.budgetMicros)) \(currency) is spent"
-    guard state.reservedMicros > 0 else { return (.notInFlight, text) }
+    guard open > 0 else { return (.notInFlight, text) }
     return (
       .notReported,
       "\(text) and \(Micros(state.reservedMicros)) reserved: placements whose exposures were not "
         + "reported, and which expire"
     )
+  }
+
+  /// What costs nothing has no plan to be behind: whether it is placed at all.
+  private var free: (DiagnosisCause, String) {
+    let text =
+      "it costs nothing and is not paced: \(state.exposures) exposures are reported, and "
+      + "\(open) placements are open"
+    if open > 4 * max(state.exposures, 1) {
+      return (.notReported, "\(text): few exposures are reported")
+    }
+    if placed > 0 { return (.none, text) }
+    let candidates = count(.candidates)
+    guard candidates > 0 else {
+      return (.noDemand, "requests had none of its \(state.itemsKnown) items\(sample)")
+    }
+    return kept(of: candidates)
   }
 
   /// Whether it spends as planned, or would if exposures were reported.
@@ -120,15 +146,25 @@ private struct Finding {
     if reserved > 4 * max(settled, definition.campaign.cost.value) {
       return (.notReported, "\(spending): placements are made, but few exposures are reported")
     }
-    return (.none, "\(spending): it spends as planned")
+    let wait = shutUntil.map { "; it takes nothing more until about \(RFC3339.text($0))" } ?? ""
+    return (.none, "\(spending): it spends as planned\(wait)")
+  }
+
+  /// It is behind, and has just taken more than may be made good at once.
+  private var gate: (DiagnosisCause, String)? {
+    guard let shutUntil else { return nil }
+    return (
+      .price,
+      "it is \(behind) \(currency) behind its plan, but has just taken more than "
+        + "\(Int(DualPacer.catchUp)) times its planned rate allows: it takes nothing until about "
+        + "\(RFC3339.text(shutUntil)), and its price stands at \(state.price) until then"
+    )
   }
 
   /// What kept its candidates away most.
   private var demand: (DiagnosisCause, String) {
     let candidates = count(.candidates)
-    let needed = max(
-      (state.plannedMicros - state.settledMicros - state.reservedMicros)
-        / max(definition.campaign.cost.value, 1), 1)
+    let needed = max(behind.value / max(definition.campaign.cost.value, 1), 1)
     guard candidates >= UInt64(needed) else {
       return (
         .noDemand,
@@ -136,6 +172,10 @@ private struct Finding {
           + "and \(needed) more exposures were planned by now"
       )
     }
+    return kept(of: candidates)
+  }
+
+  private func kept(of candidates: UInt64) -> (DiagnosisCause, String) {
     let boosted = count(.boosted)
     let most = causes.max { $0.1 < $1.1 }
     guard let most, most.1 > boosted else {

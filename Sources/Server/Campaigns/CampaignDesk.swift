@@ -125,7 +125,9 @@ final class CampaignDesk: @unchecked Sendable {
     let catalog = items
     response.tell(
       CampaignDiff.changes(parsed, policy: policy) { definitions[$0]?.campaign },
-      CampaignWarnings.of(parsed) { catalog.row($0) != nil })
+      CampaignWarnings.of(
+        parsed, stored: { definitions[$0]?.campaign },
+        all: definitions.values.lazy.map(\.campaign), hasItem: { catalog.row($0) != nil }))
     let changed = parsed.campaigns.map { campaign in
       CampaignDefinition(
         campaign: campaign, key: key(of: campaign.id),
@@ -235,9 +237,10 @@ final class CampaignDesk: @unchecked Sendable {
 
   /// Waits for the store: this thread has nothing else to do. `inDoubt` is called with what the
   /// store took and could not make durable. Changes that were in doubt before and are durable now
-  /// are settled when it returns.
+  /// are settled when it returns. `isReading`: the answer is good although nothing can be made
+  /// durable; it may tell of what is not durable yet.
   func ask<Answer>(
-    _ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer,
+    isReading: Bool = false, _ body: @escaping (AllocationStore) throws(StoreFailure) -> Answer,
     inDoubt: (Answer) -> Void = { _ in }
   ) throws(CallFailure) -> Answer {
     let shot = OneShot<Bool>()
@@ -249,6 +252,7 @@ final class CampaignDesk: @unchecked Sendable {
     }
     let isDurable = shot.wait()
     guard isDurable, let answer else {
+      if let answer, isReading { return answer }
       if let answer { inDoubt(answer) }
       throw CampaignRuntime.ledgerHasStopped
     }

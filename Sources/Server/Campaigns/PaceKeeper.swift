@@ -7,8 +7,10 @@ internal import Synchronization
 /// What pacing says of one campaign.
 struct PaceFigures: Sendable, Equatable {
   var price = 0.0
-  /// What would have been spent by now.
+  /// What would have been spent by now; 0 of what costs nothing.
   var planned = Micros.zero
+  /// While its pacer's gate is shut: until when, wall time.
+  var shutUntil: Int64?
   /// Items that the snapshot has.
   var itemsKnown = 0
 }
@@ -228,10 +230,11 @@ final class PaceKeeper: @unchecked Sendable {
 
   func figures(of key: UInt64) -> PaceFigures {
     guard let set, let index = set.index(ofKey: key).map({ Int($0) }) else { return PaceFigures() }
-    let planned = table.pacers[index].plan.planned(
-      at: clock.unixMilliseconds(), shape: table.shape)
+    let (pacer, now) = (table.pacers[index], clock.unixMilliseconds())
     return PaceFigures(
-      price: table.prices[index], planned: Micros(Int64(planned)),
+      price: table.prices[index],
+      planned: Micros(Int64(pacer.planned(at: now, shape: table.shape))),
+      shutUntil: pacer.opens(after: now, shape: table.shape),
       itemsKnown: Int(set.itemsKnown[index]))
   }
 
@@ -240,7 +243,7 @@ final class PaceKeeper: @unchecked Sendable {
     let now = clock.unixMilliseconds()
     var (largest, sum, count) = (0.0, 0.0, 0)
     for pacer in table.pacers
-    where pacer.plan.start <= now && now < pacer.plan.end && !pacer.isPaused {
+    where pacer.isPaced && pacer.plan.start <= now && now < pacer.plan.end && !pacer.isPaused {
       let error = abs(pacer.error(at: now, shape: table.shape))
       largest = max(largest, error)
       sum += error
@@ -259,8 +262,8 @@ final class PaceKeeper: @unchecked Sendable {
     guard let set, let index = set.index(ofKey: key).map({ Int($0) }) else { return ([], []) }
     let flight = definitions[index].campaign.flight
     let spent = spend[key, flight]
-    let plan = table.pacers[index].plan
-    let ends = spent.ends.map { Int64(plan.planned(at: $0, shape: table.shape)) }
+    let pacer = table.pacers[index]
+    let ends = spent.ends.map { Int64(pacer.planned(at: $0, shape: table.shape)) }
     return (spent.parts, ends.indices.map { ends[$0] - ($0 > 0 ? ends[$0 - 1] : 0) })
   }
 }

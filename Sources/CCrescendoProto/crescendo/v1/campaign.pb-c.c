@@ -1742,7 +1742,7 @@ const ProtobufCMessageDescriptor crescendo__v1__diagnose_campaign_request__descr
   (ProtobufCMessageInit) crescendo__v1__diagnose_campaign_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue crescendo__v1__diagnose_campaign_response__cause__enum_values_by_number[12] =
+static const ProtobufCEnumValue crescendo__v1__diagnose_campaign_response__cause__enum_values_by_number[13] =
 {
   { "CAUSE_UNSPECIFIED", "CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_UNSPECIFIED", 0 },
   { "CAUSE_NONE", "CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NONE", 1 },
@@ -1756,15 +1756,17 @@ static const ProtobufCEnumValue crescendo__v1__diagnose_campaign_response__cause
   { "CAUSE_SCORE", "CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_SCORE", 9 },
   { "CAUSE_PRICE", "CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_PRICE", 10 },
   { "CAUSE_NOT_REPORTED", "CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NOT_REPORTED", 11 },
+  { "CAUSE_LEDGER", "CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_LEDGER", 12 },
 };
 static const ProtobufCIntRange crescendo__v1__diagnose_campaign_response__cause__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 13}
 };
-static const ProtobufCEnumValueIndex crescendo__v1__diagnose_campaign_response__cause__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex crescendo__v1__diagnose_campaign_response__cause__enum_values_by_name[13] =
 {
   { "CAUSE_BUDGET_SPENT", 4 },
   { "CAUSE_CAPS", 8 },
   { "CAUSE_ELIGIBILITY", 7 },
+  { "CAUSE_LEDGER", 12 },
   { "CAUSE_NONE", 1 },
   { "CAUSE_NOT_IN_FLIGHT", 2 },
   { "CAUSE_NOT_REPORTED", 11 },
@@ -1782,9 +1784,9 @@ const ProtobufCEnumDescriptor crescendo__v1__diagnose_campaign_response__cause__
   "Cause",
   "Crescendo__V1__DiagnoseCampaignResponse__Cause",
   "crescendo.v1",
-  12,
+  13,
   crescendo__v1__diagnose_campaign_response__cause__enum_values_by_number,
-  12,
+  13,
   crescendo__v1__diagnose_campaign_response__cause__enum_values_by_name,
   1,
   crescendo__v1__diagnose_campaign_response__cause__value_ranges,

@@ -66,7 +66,7 @@ typedef enum _Crescendo__V1__CampaignState__Status {
 typedef enum _Crescendo__V1__DiagnoseCampaignResponse__Cause {
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_UNSPECIFIED = 0,
   /*
-   * It spends as planned.
+   * It spends as planned; what costs nothing is placed.
    */
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NONE = 1,
   CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NOT_IN_FLIGHT = 2,
@@ -90,7 +90,12 @@ typedef enum _Crescendo__V1__DiagnoseCampaignResponse__Cause {
   /*
    * Placements are reserved and not reported; also of a campaign that has ended with some.
    */
-  CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NOT_REPORTED = 11
+  CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_NOT_REPORTED = 11,
+  /*
+   * The ledger waits for its storage, or has stopped: nothing is allocated or settled, of no
+   * campaign.
+   */
+  CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE__CAUSE_LEDGER = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CRESCENDO__V1__DIAGNOSE_CAMPAIGN_RESPONSE__CAUSE)
 } Crescendo__V1__DiagnoseCampaignResponse__Cause;
 
@@ -185,8 +190,9 @@ struct  Crescendo__V1__ApplyCampaignsResponse
   uint32_t changed;
   uint32_t unchanged;
   /*
-   * What is surely not meant, and is applied all the same: items that the snapshot that is served
-   * does not have, caps that are never reached. At most 100, in the order of the document.
+   * What is applied all the same, and may not be meant: items that the snapshot that is served does
+   * not have, caps that are never reached, caps that are new or longer and count from now on. At most
+   * 100, in the order of the document.
    */
   size_t n_warnings;
   Crescendo__V1__CampaignFault **warnings;
@@ -209,7 +215,7 @@ struct  Crescendo__V1__CampaignState
   int64_t reserved_micros;
   int64_t leased_micros;
   /*
-   * What would have been spent by now if all went to plan.
+   * What would have been spent by now if all went to plan; 0 of what costs nothing.
    */
   int64_t planned_micros;
   int64_t unpaid_micros;
@@ -350,7 +356,8 @@ struct  Crescendo__V1__DiagnoseCampaignResponse
   uint64_t candidates;
   uint64_t boosted;
   /*
-   * Exact.
+   * Exact: exposures that were heard and paid, and reservations that are open now; what was released
+   * or expired unheard is not in it.
    */
   uint64_t placed;
   /*
