@@ -90,8 +90,20 @@ struct CampaignSource {
     let lengths = ServingLimits().campaignMessageBytes...Limits.campaignFileBytes
     guard lengths.contains(text.utf8.count) else { return false }
     var text = text
-    let key = "items_file"
-    return text.withUTF8 { memmem($0.baseAddress, $0.count, key, key.utf8.count) == nil }
+    return !text.withUTF8(CampaignSource.hasItemsFile)
+  }
+
+  private static func hasItemsFile(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    let key = Array("items_file".utf8)
+    guard let start = text.baseAddress else { return false }
+    // From one underscore to the next: there are few.
+    var next = 0
+    while let found = memchr(start + next, Int32(key[5]), text.count - next) {
+      let at = UnsafeRawPointer(found) - UnsafeRawPointer(start)
+      if at >= 5, text[(at - 5)...].starts(with: key) { return true }
+      next = at + 1
+    }
+    return false
   }
 
   /// The line of the file that a fault is about; 0 = none is known. Of a document that is not the
