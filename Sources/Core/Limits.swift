@@ -87,12 +87,6 @@ package enum Limits {
   package static let clientUnsentBytes = 256 << 10
   /// Requests of a call that are kept to be sent anew while nothing has come, bytes.
   package static let clientReplayBytes = 1 << 20
-  /// How long calls wait for a session that is being opened, nanoseconds, before they go by gRPC:
-  /// half of a call's default timeout, and more than the longest way there and back (0.3 s).
-  package static let clientSessionWaitNanoseconds: UInt64 = 500_000_000
-  /// How long an address that let the opening of a session run out of time is spared the next one,
-  /// nanoseconds: six times what the opening took.
-  package static let clientSessionPauseNanoseconds: UInt64 = 60_000_000_000
   /// One read of a client's loop, bytes: sixteen thousand scores; more comes with the next read.
   package static let clientReadBytes = 64 << 10
 

@@ -160,7 +160,7 @@ def test_where_no_session_opens_the_load_is_gRPC(double, items):
         double, items, lambda number: ANSWER if number else refusal, 8, "--connections", 2,
         "--framing", "session", is_early=True)
     assert done.returncode == 0 and report["status"] == {"OK": 8}, process.explain(done)
-    assert report["plan"]["framing"] == "grpc" and report["generator"]["reconnects"] == 0, report
+    assert report["framing"] == "grpc" and report["generator"]["reconnects"] == 0, report
     assert done.stderr == (f"{double.target} opens no session: HTTP status 404 instead of a session"
                            "; measuring by gRPC\n"), process.explain(done)
     assert [call.headers[":path"].rsplit("/", 1)[1] for call in calls] == ["Open"] + 8 * ["Score"]

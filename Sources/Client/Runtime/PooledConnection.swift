@@ -27,6 +27,10 @@ final class PooledConnection {
   private var keepaliveTimer: LoopTimers.ID?
   private var watchedSinceNanoseconds: UInt64 = 0
 
+  /// How long calls wait for a session that is being opened, before they go by gRPC: half of a
+  /// call's default timeout, and more than the longest way there and back (0.3 s).
+  private static let sessionWaitNanoseconds: UInt64 = 500_000_000
+
   init(_ endpoint: Endpoint, to address: SocketAddress, runtime: ClientRuntime)
     throws(SystemError)
   {
@@ -114,7 +118,7 @@ extension PooledConnection: LinkOwner {
     guard let carrier = endpoint.makeSession(on: link, owner: self) else { return becomeReady() }
     opening = carrier
     // A server that has not said whether it speaks sessions is asked by gRPC meanwhile.
-    openTimer = runtime.timers.after(Limits.clientSessionWaitNanoseconds) { [weak self] in
+    openTimer = runtime.timers.after(PooledConnection.sessionWaitNanoseconds) { [weak self] in
       self?.becomeReady()
     }
   }
