@@ -53,8 +53,8 @@ struct ScoreCommand: ParsableCommand {
     }
   }
 
-  /// The ids of the campaigns in an answer, as far as the server lists them: the answer is here, and
-  /// is shown whatever becomes of its names.
+  /// The ids of the campaigns in an answer, as far as the server lists them: the answer is here,
+  /// and is shown whatever becomes of its names.
   private func names(_ response: ScoreResponseMessage) -> [UInt64: String] {
     var names = CampaignNames(wanted: response.campaignKeys)
     guard !names.isComplete else { return [:] }

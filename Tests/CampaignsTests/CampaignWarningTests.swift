@@ -47,13 +47,13 @@ import Testing
 
   private func over(_ stored: [Campaign], _ document: CampaignDocument) -> [FileFault] {
     CampaignWarnings.of(
-      document, stored: { id in stored.first { $0.id == id } }, all: stored, hasItem: nil)
+      document, stored: { id in stored.first { $0.id == id } }, all: { stored }, hasItem: nil)
   }
 
   private static func caps(_ text: String) -> String { "    caps: [\(text)]" }
 
-  /// What is applied over what is stored, in `user_campaign` and `user_artist`: a new cap counts from
-  /// now on, a longer one looks back no further than was kept.
+  /// What is applied over what is stored, in `user_campaign` and `user_artist`: a new cap counts
+  /// from now on, a longer one looks back no further than was kept.
   @Test(
     arguments: [
       ("", "limit: 1, window: 7d", "1 in 7d counts exposures from now on: none was counted for it"),

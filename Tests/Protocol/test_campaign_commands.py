@@ -1,10 +1,8 @@
 """`campaign`, `allocate`, `report`, `release`, and scores with boosts, against a server of stock
-grpcio; and the example client of a personalization service."""
+grpcio."""
 
 import base64
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -288,17 +286,3 @@ def test_release_of_nothing(double):
     assert "not both" in run(double, "release", "AAAA", "-f", "x", code=2).stderr
     assert "cannot read" in run(double, "release", "-f", "/no/such/file", code=2).stderr
     assert double.releases == []
-
-
-# The example
-
-def test_the_example_of_a_personalization_service(double, tmp_path):
-    request = tmp_path / "request.json"
-    request.write_text(json.dumps({"userId": "5", "itemIds": ["7", "8", "9"]}))
-    done = subprocess.run(
-        [sys.executable, process.ROOT / "tools/client/promote.py", double.target, request, "3"],
-        capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "   1  0.480000 + 0.200000  9" in done.stdout, done.stdout
-    assert "1 slots stay empty: REASON_CAPPED" in done.stdout
-    assert "reported: 2 SETTLED" in done.stdout

@@ -100,10 +100,10 @@ def test_a_disk_that_is_full_for_a_while(generated, promoter, data):
     # What is known is told, and why nothing is spent most of all.
     assert promoter.state("one").budget_micros == 1_000_000_000
     assert listed(promoter) == ["one"]
-    told = promoter.campaigns.DiagnoseCampaign(
+    found = promoter.campaigns.DiagnoseCampaign(
         promoter.campaign.DiagnoseCampaignRequest(id="one"), timeout=20)
-    assert told.cause == promoter.campaign.DiagnoseCampaignResponse.CAUSE_LEDGER, told
-    assert "waits for its storage" in told.summary and told.placed >= 1, told
+    assert found.cause == promoter.campaign.DiagnoseCampaignResponse.CAUSE_LEDGER, found
+    assert "waits for its storage" in found.summary and found.placed >= 1, found
     line, = [one for one in server.stderr().splitlines() if "waits for its storage" in one]
     assert "SQLite" in line and "boosts are 0" in line, line
 

@@ -1,7 +1,6 @@
 """The server's end of the session framing, row by row of proto/SESSION.md."""
 
 import struct
-import time
 
 import pytest
 
@@ -9,8 +8,8 @@ import batches
 import oracle
 import streams
 from session_calls import (
-    CANCELLED, CHECK, DEADLINE, EXHAUSTED, INTERNAL, INVALID, LOSS, MANY, NOTHING, OK, SCORE,
-    STREAM, UNIMPLEMENTED, WATCH, collect, good_call, ids, many, refused, request, spend_all)
+    CANCELLED, CHECK, EXHAUSTED, INTERNAL, LOSS, MANY, OK, SCORE, STREAM, UNIMPLEMENTED, WATCH,
+    collect, ids, many, refused, request, spend_all)
 from session_wire import (
     ANSWER, CALL, CANCEL, CREDIT, END, FIN, HELLO, LAST, MESSAGE, PATH, PING, REPLY, TYPE,
     Session, frame, hello, prelude)
@@ -47,57 +46,6 @@ def test_a_media_type_may_have_parameters(server):
         with Session(server, headers=request_headers(
                 PATH, replace={"content-type": kind})) as session:
             session.finish()
-
-
-def test_a_payload_spends_the_deadline(server, stubs, everything):
-    """§10: it counts from the 16 bytes of the header, wherever the frame is cut, and a method that
-    answers at once is no exception."""
-    data = request(stubs, everything).SerializeToString()
-
-    def slow(session, cut, method, message, work, before=b""):
-        made = session.frame(
-            CALL, prelude(work, 150_000) + message, flags=FIN, code=session.methods[method],
-            call=session.next_call)
-        session.next_call += 1
-        session.send(before + made[:cut])
-        time.sleep(0.1)
-        # A piece in between moves nothing.
-        session.send(made[cut:cut + 1])
-        time.sleep(0.1)
-        session.send(made[cut + 1:])
-        return session.next_call - 1
-
-    late = (DEADLINE, "the deadline had passed before any work was done", NOTHING)
-    with Session(server) as session:
-        for cut in (16, 17, 40):
-            assert refused(session, slow(session, cut, SCORE, data, 3)) == late, cut
-        assert refused(session, slow(session, 16, CHECK, b"\x0a\x00", 0)) == late
-        # What had come before the header was whole does not count.
-        assert session.expect(REPLY, slow(session, 14, SCORE, data, 3)).flags == LAST
-        first = session.next_call
-        session.next_call += 1
-        before = good_call(session, stubs, everything, first)
-        call = slow(session, 20, SCORE, data, 3, before)
-        assert session.expect(REPLY, first).flags == LAST
-        assert refused(session, call) == late
-        collect(stubs, everything, session, {session.call(SCORE, data, 3): request(
-            stubs, everything)})
-        spend_all(session)
-
-
-def test_work_is_ids_plus_uris(session, stubs, everything):
-    """§4.2: what is wrong with such a request is what gRPC says."""
-    made = request(stubs, everything, 2)
-    made.item_uris.append("a")
-    call = session.call(SCORE, made.SerializeToString(), 3)
-    got = session.expect(END, call)
-    record = got.record()
-    assert (got.code, record["text"]) == (
-        INVALID, "item_ids and item_uris are both set: send one of them")
-    assert b"item_uris" in record["details"], record
-    call = session.call(SCORE, made.SerializeToString(), 2)
-    assert refused(session, call)[:2] == (INVALID, "work is 2, and the message has 3 candidates")
-    session.finish()
 
 
 @pytest.mark.parametrize("path, replace, status, code", [

@@ -19,7 +19,7 @@ struct CapLookBack {
   ///   - all: the campaigns before; looked at where caps of artists or releases are.
   init(
     _ document: CampaignDocument, stored: (_ id: String) -> Campaign?,
-    all: some Sequence<Campaign>
+    all: () -> [Campaign]
   ) {
     var after = Set<CapRule>()
     for campaign in document.campaigns where !campaign.caps.isEmpty {
@@ -31,7 +31,7 @@ struct CapLookBack {
     guard !after.isEmpty else { return }
     let changed = Set(document.campaigns.map(\.id))
     var (before, hasCampaigns) = (Set<CapRule>(), false)
-    for campaign in all {
+    for campaign in all() {
       hasCampaigns = true
       guard !campaign.caps.isEmpty else { continue }
       let rules = CapLookBack.shared(campaign)

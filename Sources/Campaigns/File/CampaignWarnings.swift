@@ -6,11 +6,11 @@ package enum CampaignWarnings {
   ///
   /// - Parameters:
   ///   - stored: a campaign as it was before.
-  ///   - all: the campaigns before.
+  ///   - all: the campaigns before; asked where caps of artists or releases are.
   ///   - hasItem: whether the snapshot that is served has an item; nil = it is not asked.
   package static func of(
     _ document: CampaignDocument, stored: (_ id: String) -> Campaign? = { _ in nil },
-    all: some Sequence<Campaign> = [Campaign](), hasItem: ((String) -> Bool)?
+    all: () -> [Campaign] = { [] }, hasItem: ((String) -> Bool)?
   ) -> [FileFault] {
     let caps = CapLookBack(document, stored: stored, all: all)
     var warnings: [FileFault] = []

@@ -127,7 +127,7 @@ final class CampaignDesk: @unchecked Sendable {
       CampaignDiff.changes(parsed, policy: policy) { definitions[$0]?.campaign },
       CampaignWarnings.of(
         parsed, stored: { definitions[$0]?.campaign },
-        all: definitions.values.lazy.map(\.campaign), hasItem: { catalog.row($0) != nil }))
+        all: { ordered.map(\.campaign) }, hasItem: { catalog.row($0) != nil }))
     let changed = parsed.campaigns.map { campaign in
       CampaignDefinition(
         campaign: campaign, key: key(of: campaign.id),
