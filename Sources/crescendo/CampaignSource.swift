@@ -86,9 +86,11 @@ struct CampaignSource {
 
   /// Longer than a server takes unless it is told to: it says so before it reads any of it, and
   /// reading it here would take many seconds. Where it takes it, faults are the server's to find.
-  private static func goesUnread(_ text: String) -> Bool {
-    let lengths = ServingLimits().campaignMessageBytes...Limits.campaignFileBytes
-    guard lengths.contains(text.utf8.count) else { return false }
+  /// Not where items have to be put in place, nor what no server takes.
+  static func goesUnread(
+    _ text: String, from least: Int = ServingLimits().campaignMessageBytes
+  ) -> Bool {
+    guard (least...Limits.campaignFileBytes).contains(text.utf8.count) else { return false }
     var text = text
     return !text.withUTF8(CampaignSource.hasItemsFile)
   }

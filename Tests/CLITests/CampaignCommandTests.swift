@@ -63,11 +63,14 @@ private func fault(_ field: String, line: UInt32 = 0) -> CampaignFaultMessage {
     let long = source(broken + tail, files: [:])
     #expect(long.faults.isEmpty && long.document.utf8.count == broken.utf8.count + tail.utf8.count)
     #expect(long.line(of: fault("campaigns[0].budget.amount", line: 6)) == 6)
-    // Its items have to be put in place, and what no server takes is refused here.
-    let items = source(
-      text.replacing("items: [7, 8]", with: "items_file: items.txt") + tail, files: [:])
-    #expect(items.faults.map(\.line) == [4])
     #expect(source(broken, files: [:]).faults.map(\.line) == [6])
+    #expect(CampaignSource.goesUnread(text, from: 100))
+    for key in ["items_file", "items_items_file", "items_fil_items_file"] {
+      let withFile = text.replacing("items: [7, 8]", with: "\(key): items.txt")
+      #expect(!CampaignSource.goesUnread(withFile, from: 100), "\(key)")
+    }
+    #expect(CampaignSource.goesUnread("items_fil items_ _file", from: 1))
+    #expect(!CampaignSource.goesUnread("items_file", from: 1))
   }
 
   @Test func theLineThatIsNotUTF8IsNamed() {

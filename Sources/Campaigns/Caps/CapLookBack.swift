@@ -16,10 +16,9 @@ struct CapLookBack {
 
   /// - Parameters:
   ///   - stored: a campaign as it was before.
-  ///   - all: the campaigns before; looked at where caps of artists or releases are.
+  ///   - all: the campaigns before; asked for where caps of artists or releases are.
   init(
-    _ document: CampaignDocument, stored: (_ id: String) -> Campaign?,
-    all: () -> [Campaign]
+    _ document: CampaignDocument, stored: (_ id: String) -> Campaign?, all: () -> [Campaign]
   ) {
     var after = Set<CapRule>()
     for campaign in document.campaigns where !campaign.caps.isEmpty {
@@ -29,16 +28,15 @@ struct CapLookBack {
         before: CapLookBack.own(before), after: CapLookBack.own(campaign))
     }
     guard !after.isEmpty else { return }
+    let campaigns = all()
+    guard !campaigns.isEmpty else { return }
     let changed = Set(document.campaigns.map(\.id))
-    var (before, hasCampaigns) = (Set<CapRule>(), false)
-    for campaign in all() {
-      hasCampaigns = true
-      guard !campaign.caps.isEmpty else { continue }
+    var before = Set<CapRule>()
+    for campaign in campaigns where !campaign.caps.isEmpty {
       let rules = CapLookBack.shared(campaign)
       before.formUnion(rules)
       if !changed.contains(campaign.id) { after.formUnion(rules) }
     }
-    guard hasCampaigns else { return }
     shared = Keeping(
       before: CapKeeping(rules: Array(before)), after: CapKeeping(rules: Array(after)))
   }
