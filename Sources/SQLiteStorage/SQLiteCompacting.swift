@@ -16,6 +16,7 @@ final class SQLiteCompacting {
   private let lastPosition: SQLiteStatement
   private let dropThrough: SQLiteStatement
   private let insertThrough: SQLiteStatement
+  private let firstIsOver: SQLiteStatement
   private let dropAllocations: SQLiteStatement
   private static let operation = "compact"
 
@@ -36,6 +37,11 @@ final class SQLiteCompacting {
     lastPosition = try prepare("SELECT position FROM openings ORDER BY position DESC LIMIT 1")
     dropThrough = try prepare("DELETE FROM compactions WHERE through < ?")
     insertThrough = try prepare("INSERT OR IGNORE INTO compactions VALUES (?)")
+    firstIsOver = try prepare(
+      """
+      SELECT expires < ? AND position < (SELECT max(position) FROM allocations) FROM allocations
+      ORDER BY position LIMIT 1
+      """)
     // They lie in the order of their commits, which is nearly that of their ends: those that ended
     // early among later ones go another time.
     dropAllocations = try prepare(
@@ -58,6 +64,15 @@ final class SQLiteCompacting {
     selectEntries.bind(1, sequence)
     selectEntries.bind(2, Int64(limit))
     return try rows(selectEntries, .journal)
+  }
+
+  /// Whether anything goes or comes by it: else it is not worth a commit.
+  func hasWork(_ compaction: Compaction) throws(StorageError) -> Bool {
+    if compaction.through > 0 { return true }
+    guard compaction.allocationsBefore > .min, compaction.allocations > 0 else { return false }
+    defer { firstIsOver.reset() }
+    firstIsOver.bind(1, compaction.allocationsBefore)
+    return try firstIsOver.step(Self.operation) && firstIsOver.integer(0) != 0
   }
 
   // MARK: Within a transaction

@@ -108,6 +108,7 @@ package final class SQLiteStorage: Storage {
 
   @discardableResult
   package func compact(_ compaction: Compaction) throws(StorageError) -> Int {
+    guard try usable().compacting.hasWork(compaction) else { return 0 }
     var allocations = 0
     try transaction { owner throws(StorageError) in
       allocations = try owner.compacting.compact(compaction, &sums)

@@ -48,11 +48,12 @@ enum SQLiteSums {
     let hadSums = layout >= SQLiteSchema.versionWithSums
     try connection.run(
       "BEGIN IMMEDIATE; ALTER TABLE allocations ADD COLUMN seal INTEGER;"
+        + SQLiteSchema.openingIndexes
         + (hadSums
           ? "ALTER TABLE state ADD COLUMN allocation_sum INTEGER NOT NULL DEFAULT 0;"
           : """
           ALTER TABLE journal ADD COLUMN seal INTEGER;
-          ALTER TABLE openings ADD COLUMN seal INTEGER; \(SQLiteSchema.openingIndexes) \(table)
+          ALTER TABLE openings ADD COLUMN seal INTEGER; \(table)
           """),
       operation)
     var (sums, tally) = (try read(connection), RowTally())

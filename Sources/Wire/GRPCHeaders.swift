@@ -81,7 +81,9 @@ package enum MessageEncoding: UInt8, Sendable, CaseIterable, BitwiseCopyable {
 private enum HeaderList {
   /// `name` has small letters and stops only; the value is long enough.
   static func begins(_ value: ByteSlice, with name: StaticString) -> Bool {
-    zip(value.bytes, ByteSlice(name).bytes).allSatisfy { byte, wanted in
+    // As nearly everybody writes it.
+    if ByteSlice(value.base, count: name.utf8CodeUnitCount).equals(name) { return true }
+    return zip(value.bytes, ByteSlice(name).bytes).allSatisfy { byte, wanted in
       let isLetter = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
       return (isLetter ? byte | 0x20 : byte) == wanted
     }

@@ -7,6 +7,7 @@ import threading
 from concurrent import futures
 
 import grpc
+import pytest
 
 NOW = 1_796_083_200_000
 DAY = 86_400_000
@@ -189,3 +190,11 @@ class CampaignDouble:
         answer.reasons.add(reason=12, count=2)
         answer.reasons.add(reason=17, count=8)
         return answer
+
+
+@pytest.fixture
+def double(generated):
+    made = CampaignDouble(generated)
+    made.add("summer-drop")
+    yield made
+    made.close()

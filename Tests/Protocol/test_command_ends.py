@@ -6,17 +6,9 @@ import json
 import pytest
 
 import process
-from campaign_double import CampaignDouble
+from campaign_double import double  # noqa: F401
 from promoting import campaign, caps, document
 from test_campaign_commands import FILE, lines, parsed, run
-
-
-@pytest.fixture
-def double(generated):
-    made = CampaignDouble(generated)
-    made.add("summer-drop")
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -4,18 +4,8 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 import process
-from campaign_double import CampaignDouble
-
-
-@pytest.fixture
-def double(generated):
-    made = CampaignDouble(generated)
-    made.add("summer-drop")
-    yield made
-    made.close()
+from campaign_double import double  # noqa: F401
 
 
 def test_the_example_of_a_personalization_service(double, tmp_path):

@@ -2,18 +2,9 @@
 
 import time
 
-import pytest
-
 from session_calls import (
     CHECK, DEADLINE, INVALID, NOTHING, SCORE, collect, good_call, refused, request, spend_all)
 from session_wire import CALL, END, FIN, LAST, REPLY, Session, prelude
-
-
-@pytest.fixture
-def session(server):
-    with Session(server) as made:
-        yield made
-        server.check()
 
 
 def test_a_payload_spends_the_deadline(server, stubs, everything):
@@ -53,16 +44,19 @@ def test_a_payload_spends_the_deadline(server, stubs, everything):
         spend_all(session)
 
 
-def test_work_is_ids_plus_uris(session, stubs, everything):
+def test_work_is_ids_plus_uris(server, stubs, everything):
     """§4.2: what is wrong with such a request is what gRPC says."""
-    made = request(stubs, everything, 2)
-    made.item_uris.append("a")
-    call = session.call(SCORE, made.SerializeToString(), 3)
-    got = session.expect(END, call)
-    record = got.record()
-    assert (got.code, record["text"]) == (
-        INVALID, "item_ids and item_uris are both set: send one of them")
-    assert b"item_uris" in record["details"], record
-    call = session.call(SCORE, made.SerializeToString(), 2)
-    assert refused(session, call)[:2] == (INVALID, "work is 2, and the message has 3 candidates")
-    session.finish()
+    with Session(server) as session:
+        made = request(stubs, everything, 2)
+        made.item_uris.append("a")
+        call = session.call(SCORE, made.SerializeToString(), 3)
+        got = session.expect(END, call)
+        record = got.record()
+        assert (got.code, record["text"]) == (
+            INVALID, "item_ids and item_uris are both set: send one of them")
+        assert b"item_uris" in record["details"], record
+        call = session.call(SCORE, made.SerializeToString(), 2)
+        assert refused(session, call)[:2] == (
+            INVALID, "work is 2, and the message has 3 candidates")
+        session.finish()
+        server.check()

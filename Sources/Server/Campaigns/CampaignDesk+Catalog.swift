@@ -49,6 +49,4 @@ extension CampaignDesk {
     for definition in ordered { costs[definition.key] = definition.campaign.cost }
     return costs
   }
-
-  var hasCaps: Bool { caps.longestWindowSeconds > 0 }
 }

@@ -34,9 +34,9 @@ final class CampaignDesk: @unchecked Sendable {
     let pace: PaceKeeper
     /// What loops have counted of a campaign since they were last asked.
     let counted: (UInt64) -> [UInt64]
-    /// Makes a set that is durable the one that is served by; returns when it is. With all
-    /// definitions by id, and the keys of those that are paused by now.
-    let publish: (CampaignSet, [CampaignDefinition], [UInt64]) -> Void
+    /// Makes a set that is durable, of the desk's definitions, the one that is served by; returns
+    /// when it is. With the keys of those that are paused by now.
+    let publish: (CampaignSet, _ paused: [UInt64]) -> Void
   }
 
   init(_ serving: Serving, clock: Clock) {
@@ -195,7 +195,7 @@ final class CampaignDesk: @unchecked Sendable {
       self.policy = policy
       ordered = ordered.replacing(with: changed)
       if hasOtherCaps { caps = CapRules(rules) }
-      link?.publish(set, ordered, changed.filter(\.isPaused).map(\.key))
+      link?.publish(set, changed.filter(\.isPaused).map(\.key))
     }
     let refused = try ask { store throws(StoreFailure) in
       try store.apply(records, budgets: amounts, at: now)

@@ -103,7 +103,7 @@ package final class CampaignRuntime: @unchecked Sendable {
       throw CampaignStartError("the stored campaigns cannot be served together: \(error)")
     }
     try CampaignRuntime.restoreSpend(parts.storage, desk, pace)
-    firstBoard = BoardInUse(pace.board(), hasCaps: desk.hasCaps)
+    firstBoard = BoardInUse(pace.board(), hasCaps: pace.hasCaps)
     do throws(SystemError) {
       deskThread = try DeskThread()
       ledger.setCosts(desk.costs)
@@ -118,7 +118,7 @@ package final class CampaignRuntime: @unchecked Sendable {
     desk.connect(
       CampaignDesk.Link(
         ledger: ledger, pace: pace, counted: { [unowned self] in counted($0) },
-        publish: { [unowned self] in publish($0, $1, $2) }))
+        publish: { [unowned self] in publish($0, paused: $1) }))
     parts.logger.info(
       "campaigns",
       metadata: [
@@ -184,8 +184,8 @@ package final class CampaignRuntime: @unchecked Sendable {
   // MARK: Publishing
 
   /// From the desk: a new set, durable already.
-  func publish(_ set: CampaignSet, _ definitions: [CampaignDefinition], _ paused: [UInt64]) {
-    let (caps, costs, hasCaps) = (desk.caps, desk.costs, desk.hasCaps)
+  func publish(_ set: CampaignSet, paused: [UInt64]) {
+    let (definitions, caps, costs) = (desk.ordered, desk.caps, desk.costs)
     // Shards first: whatever is placed by the new board is counted by its rules.
     if caps !== keptCaps || !paused.isEmpty {
       keptCaps = caps
@@ -203,7 +203,7 @@ package final class CampaignRuntime: @unchecked Sendable {
       ledger.setKept(Int64(caps.longestWindowSeconds) * 1_000)
       pace.use(set, definitions) { store.totals(of: $0) }
     } done: { [self] _, _ in
-      spread(BoardInUse(pace.board(), hasCaps: hasCaps))
+      spread(BoardInUse(pace.board(), hasCaps: pace.hasCaps))
       done.give(())
     }
     done.wait()

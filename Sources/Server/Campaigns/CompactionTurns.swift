@@ -10,21 +10,22 @@ struct CompactionTurns {
   var kept: Int64 = 0
   private var pace = CompactionPace()
 
-  /// After how many nanoseconds there is more to do; nil: there may be some after a tick.
+  /// After how many nanoseconds there may be more to do.
   /// - Parameters:
   ///   - now: ledger time.
   ///   - isIdle: nothing else was to be done.
   mutating func turn(
     _ store: AllocationStore, at now: Int64, isIdle: Bool, _ clock: Clock, _ logger: Logger
-  ) throws(StoreFailure) -> UInt64? {
+  ) throws(StoreFailure) -> UInt64 {
     let began = clock.monotonicNanoseconds()
     if let wait = pace.wait(at: began) { return wait }
     let (hasMore, refusal) = try store.compact(at: now, kept: kept, rows: pace.rows)
     if let refusal, store.interruption == nil {
       logger.warning("the journal is not compacted now", metadata: ["reason": "\(refusal)"])
     }
-    pace.ended(began, clock.monotonicNanoseconds(), hasMore: hasMore, isIdle: isIdle)
-    return hasMore ? pace.wait(at: clock.monotonicNanoseconds()) ?? 0 : nil
+    let ended = clock.monotonicNanoseconds()
+    pace.ended(began, ended, hasMore: hasMore, isIdle: isIdle)
+    return pace.wait(at: ended) ?? 0
   }
 }
 

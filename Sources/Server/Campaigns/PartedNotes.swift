@@ -45,8 +45,9 @@ struct PartedNotes {
       let value = value(parts[part].members)
       // What was looked at is work too, written or not.
       bytes += value.count
-      guard !value.isEmpty, parts[part].hash != value.hashValue else { continue }
-      parts[part].hash = value.hashValue
+      let hash = value.hashValue
+      guard !value.isEmpty, parts[part].hash != hash else { continue }
+      parts[part].hash = hash
       notes.append((key: "\(prefix)\(part)", value))
     }
     return notes
